@@ -1,0 +1,70 @@
+package dev.hydravisor.instance;
+
+import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What runs instances of one kind. Every call may throw {@link HydraException} UNAVAILABLE, with the remedy, when the system
+ * behind it does not answer; none of them hangs. All are safe to call from several threads.
+ */
+public interface Backend {
+    Kind kind();
+
+    /** An instance to a backend. The id never changes and is never used again. */
+    record Ref(UUID id, String name) {}
+
+    /**
+     * What the backend says of one instance.
+     *
+     * @param reason why, in one line; null when there is nothing to say
+     * @param address null while it has none
+     */
+    record Observed(
+            Ref ref,
+            State state,
+            @Nullable String reason,
+            @Nullable String address) {}
+
+    /** Hears that an instance changed; which, and nothing else: the hearer asks {@link #observe()}. */
+    @FunctionalInterface
+    interface ChangeListener {
+        void changed(UUID id);
+    }
+
+    /**
+     * Makes an instance and leaves it stopped. Each thing made is registered with {@link Operation#onFailure}.
+     *
+     * @throws HydraException CONFLICT when the name is taken by something hydra did not make; NOT_FOUND for an unknown image
+     */
+    void create(Operation operation, Ref ref, InstanceSpec spec);
+
+    /** Starts it and waits until it has an address, or {@code limit} has passed (then it is left running, and told as a notice). */
+    void start(Operation operation, Ref ref, InstanceSpec spec, Duration limit);
+
+    /**
+     * Stops it gracefully; with {@code force} also by force once {@code limit} has passed.
+     *
+     * @throws HydraException FAILED when it is still running after {@code limit} and {@code force} is false
+     */
+    void stop(Operation operation, Ref ref, Duration limit, boolean force);
+
+    /** Removes what {@link #create} made and nothing else; what is already gone is no error. */
+    void delete(Operation operation, Ref ref);
+
+    /** All instances hydra made here, by id. */
+    Map<UUID, Observed> observe();
+
+    /** The argv of an interactive shell inside it: over SSH when it offers that within {@code limit}, else its console. */
+    List<String> shellCommand(Ref ref, InstanceSpec spec, Duration limit);
+
+    /** The argv of its console. */
+    List<String> consoleCommand(Ref ref);
+
+    /** Registers the one listener; called from the backend's own threads, also after the backend came back. */
+    void onChange(ChangeListener listener);
+}

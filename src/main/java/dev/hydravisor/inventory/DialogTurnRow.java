@@ -1,0 +1,60 @@
+package dev.hydravisor.inventory;
+
+import jakarta.persistence.Entity;
+import jakarta.persistence.GeneratedValue;
+import jakarta.persistence.GenerationType;
+import jakarta.persistence.Id;
+import jakarta.persistence.Table;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/** One turn of a dialog: what a user or a model said. */
+@Entity
+@Table(name = "dialog_turn")
+public class DialogTurnRow {
+    @Id
+    @GeneratedValue(strategy = GenerationType.IDENTITY)
+    private @Nullable Long id;
+
+    private String dialog;
+    private String role;
+    private @Nullable String model;
+    private String content;
+    private Instant created;
+
+    @SuppressWarnings("NullAway.Init") // filled in by Hibernate
+    protected DialogTurnRow() {}
+
+    /** {@code role} is {@code user}, {@code assistant} or {@code system}; {@code model} is {@code provider:id}, of an answer. */
+    public DialogTurnRow(String dialog, String role, @Nullable String model, String content, Instant created) {
+        this.dialog = dialog;
+        this.role = role;
+        this.model = model;
+        this.content = content;
+        this.created = created;
+    }
+
+    public @Nullable Long id() {
+        return id;
+    }
+
+    public String dialog() {
+        return dialog;
+    }
+
+    public String role() {
+        return role;
+    }
+
+    public @Nullable String model() {
+        return model;
+    }
+
+    public String content() {
+        return content;
+    }
+
+    public Instant created() {
+        return created;
+    }
+}

@@ -1,0 +1,62 @@
+package dev.hydravisor.operation;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A failure the user is told in one line: lower case, the thing in backquotes, the remedy last. Whatever else is thrown
+ * is a defect of ours and is logged with its stack trace.
+ */
+public class HydraException extends RuntimeException {
+    private final ExitCode exitCode;
+
+    public HydraException(ExitCode exitCode, String message, @Nullable Throwable cause) {
+        super(message, cause);
+        this.exitCode = exitCode;
+    }
+
+    public HydraException(ExitCode exitCode, String message) {
+        this(exitCode, message, null);
+    }
+
+    public ExitCode exitCode() {
+        return exitCode;
+    }
+
+    /** The message, never null. */
+    public String text() {
+        var message = getMessage();
+        return message == null ? exitCode.name().toLowerCase(java.util.Locale.ROOT) : message;
+    }
+
+    public static HydraException failed(String message) {
+        return new HydraException(ExitCode.FAILED, message);
+    }
+
+    public static HydraException failed(String message, Throwable cause) {
+        return new HydraException(ExitCode.FAILED, message, cause);
+    }
+
+    public static HydraException usage(String message) {
+        return new HydraException(ExitCode.USAGE, message);
+    }
+
+    public static HydraException notFound(String message) {
+        return new HydraException(ExitCode.NOT_FOUND, message);
+    }
+
+    public static HydraException conflict(String message) {
+        return new HydraException(ExitCode.CONFLICT, message);
+    }
+
+    public static HydraException unavailable(String message) {
+        return new HydraException(ExitCode.UNAVAILABLE, message);
+    }
+
+    public static HydraException unavailable(String message, Throwable cause) {
+        return new HydraException(ExitCode.UNAVAILABLE, message, cause);
+    }
+
+    public static HydraException interrupted() {
+        return new HydraException(ExitCode.INTERRUPTED, "interrupted");
+    }
+}
