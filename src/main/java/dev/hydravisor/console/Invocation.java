@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import java.io.PrintWriter;
@@ -110,8 +111,8 @@ public final class Invocation {
         } catch (NumberFormatException e) {
             // said below
         }
-        throw HydraException.usage(
-                "`--" + longName + "` is `" + Text.shorten(text) + "`; give a whole number from " + min + " to " + max);
+        throw HydraException.usage("`--" + longName + "` is `" + PlainText.shorten(text)
+                + "`; give a whole number from " + min + " to " + max);
     }
 
     /** An operation whose stages, progress and notices the user sees on stderr. */

@@ -1,6 +1,7 @@
 package dev.hydravisor.console;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
 import java.io.PrintWriter;
 import java.util.List;
@@ -34,7 +35,7 @@ final class Output {
             case "json" -> in.out().println(JSON.writeValueAsString(shown));
             case "yaml" -> in.out().print(YAML.writeValueAsString(shown));
             case "name" ->
-                shown.forEach(r -> in.out().println(Text.safe(table.name().apply(r))));
+                shown.forEach(r -> in.out().println(PlainText.safe(table.name().apply(r))));
             default -> table(shown, table);
         }
     }
@@ -43,7 +44,7 @@ final class Output {
         switch (format()) {
             case "json" -> in.out().println(JSON.writeValueAsString(row));
             case "yaml" -> in.out().print(YAML.writeValueAsString(row));
-            case "name" -> in.out().println(Text.safe(table.name().apply(row)));
+            case "name" -> in.out().println(PlainText.safe(table.name().apply(row)));
             default -> {
                 var width = table.columns().stream()
                         .mapToInt(c -> c.title().length())
@@ -61,7 +62,7 @@ final class Output {
         var format = in.requiredOption("output");
         if (!List.of("table", "json", "yaml", "name").contains(format)) {
             throw HydraException.usage(
-                    "`" + Text.shorten(format) + "` is no output format; use table, json, yaml or name");
+                    "`" + PlainText.shorten(format) + "` is no output format; use table, json, yaml or name");
         }
         return format;
     }
@@ -75,7 +76,7 @@ final class Output {
             var split =
                     term.chars().filter(c -> c == '=' || c == '~').findFirst().orElse(-1);
             if (split < 0) {
-                throw HydraException.usage("`" + Text.shorten(term)
+                throw HydraException.usage("`" + PlainText.shorten(term)
                         + "` is no filter; write FIELD=VALUE or FIELD~PART, such as state=running");
             }
             var at = term.indexOf(split);
@@ -85,7 +86,7 @@ final class Output {
                 JsonNode node = JSON.valueToTree(row);
                 var value = node.path(field);
                 if (value.isMissingNode()) {
-                    throw HydraException.usage("there is no field `" + Text.shorten(field) + "`; there are "
+                    throw HydraException.usage("there is no field `" + PlainText.shorten(field) + "`; there are "
                             + String.join(", ", node.propertyNames()));
                 }
                 var text = value.isNull() ? "" : value.isValueNode() ? value.asString() : value.toString();
@@ -120,7 +121,7 @@ final class Output {
     }
 
     private static <T> String cell(Table.Column<T> column, T row) {
-        var text = Text.safe(column.cell().apply(row));
+        var text = PlainText.safe(column.cell().apply(row));
         return text.isEmpty() ? "-" : text;
     }
 

@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.Operation;
 import java.time.Duration;
 import java.util.Locale;
@@ -46,15 +47,15 @@ final class ProgressView implements Operation.Listener {
 
     @Override
     public void notice(String line) {
-        line("note: " + Text.safe(line));
+        line("note: " + PlainText.safe(line));
     }
 
     private static String amount(long done, long total, String unit) {
         if (unit.equals("bytes")) {
             return total < 0
-                    ? Text.bytes(done)
-                    : Text.bytes(done) + " of " + Text.bytes(total) + " (" + (total == 0 ? 100 : 100 * done / total)
-                            + " %)";
+                    ? PlainText.bytes(done)
+                    : PlainText.bytes(done) + " of " + PlainText.bytes(total) + " ("
+                            + (total == 0 ? 100 : 100 * done / total) + " %)";
         }
         return total < 0 ? done + " " + unit : done + " of " + total + " " + unit;
     }

@@ -1,8 +1,8 @@
-package dev.hydravisor.console;
+package dev.hydravisor.host;
 
 /** Words for a terminal. */
-public final class Text {
-    private Text() {}
+public final class PlainText {
+    private PlainText() {}
 
     /**
      * Makes foreign text safe for one line of a user's terminal: each control character (escape sequences, newlines, C1) becomes

@@ -1,0 +1,340 @@
+package dev.hydravisor.instance;
+
+import static java.util.function.Function.identity;
+
+import dev.hydravisor.instance.Backend.Observed;
+import dev.hydravisor.instance.Backend.Ref;
+import dev.hydravisor.instance.InstanceChanged.Change;
+import dev.hydravisor.inventory.AttachmentRow;
+import dev.hydravisor.inventory.Attachments;
+import dev.hydravisor.inventory.InstanceRow;
+import dev.hydravisor.inventory.Instances;
+import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.springframework.context.ApplicationEventPublisher;
+import org.springframework.stereotype.Service;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+/** The life cycle of instances, whatever their backend; what is asked for is kept, what runs is asked of the backend each time. */
+@Service
+public class InstanceService {
+    /** How long a new or started instance may take to get its address. */
+    public static final Duration ADDRESS_LIMIT = Duration.ofMinutes(3);
+
+    // A host name, a libvirt domain's name, a containerd id and a tmux session's name at once.
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
+    private static final int MAX_NAME = 63;
+
+    private final Map<Kind, Backend> backends;
+    private final Instances instances;
+    private final Attachments attachments;
+    private final ObjectMapper json;
+    private final ApplicationEventPublisher events;
+    private final Set<String> busy = ConcurrentHashMap.newKeySet();
+
+    public InstanceService(
+            List<Backend> backends,
+            Instances instances,
+            Attachments attachments,
+            ObjectMapper json,
+            ApplicationEventPublisher events) {
+        this.backends = new EnumMap<>(backends.stream().collect(Collectors.toMap(Backend::kind, identity())));
+        this.instances = instances;
+        this.attachments = attachments;
+        this.json = json;
+        this.events = events;
+        backends.forEach(b -> b.onChange(this::changed));
+    }
+
+    /**
+     * Makes an instance and starts it. Asking again for what is there already is success and does what is left, such as starting
+     * it; an instance whose creation died half-way is first removed.
+     *
+     * @throws HydraException USAGE for a bad name; CONFLICT when the name is taken by another spec, with the difference
+     */
+    public Instance create(Operation operation, String name, InstanceSpec spec) {
+        checkName(name);
+        return exclusively(
+                name,
+                () -> operation.call(() -> {
+                    var backend = backend(spec.kind());
+                    var known = instances.findByName(name).orElse(null);
+                    if (known != null && !known.complete()) {
+                        operation.stage(
+                                "removing an unfinished `" + name + "`", () -> backend.delete(operation, ref(known)));
+                        instances.delete(known);
+                    } else if (known != null) {
+                        requireSame(name, known, spec);
+                        startIfStopped(operation, known);
+                        return view(known, observe(known));
+                    }
+                    var row = instances.save(new InstanceRow(
+                            UUID.randomUUID(),
+                            name,
+                            spec.kind().name(),
+                            json.writeValueAsString(spec),
+                            Instant.now().truncatedTo(ChronoUnit.MILLIS)));
+                    operation.onFailure("record of `" + name + "`", () -> instances.delete(row));
+                    backend.create(operation, ref(row), spec);
+                    backend.start(operation, ref(row), spec, ADDRESS_LIMIT);
+                    instances.markComplete(row.getId());
+                    events.publishEvent(new InstanceChanged(row.getId(), name, Change.CREATED));
+                    return view(row, observe(row));
+                }));
+    }
+
+    /** What {@link #create} would do, as its stages. Checks all that can be checked without doing anything. */
+    public List<String> plan(String name, InstanceSpec spec) {
+        checkName(name);
+        var known = instances.findByName(name).orElse(null);
+        if (known == null) {
+            return List.of(
+                    "find image `" + spec.image() + "`",
+                    "create " + spec.kind().name().toLowerCase(java.util.Locale.ROOT) + " `" + name + "` with "
+                            + spec.cpus() + " cpu and " + spec.memoryMib() + " MiB",
+                    "start it and wait for its address");
+        }
+        requireSame(name, known, spec);
+        return List.of("`" + name + "` is there with this spec; start it if it is stopped");
+    }
+
+    /** Starts it and waits for its address; one that runs already is success. */
+    public void start(Operation operation, String name) {
+        var row = row(name);
+        exclusively(
+                name,
+                () -> operation.<@Nullable Void>call(() -> {
+                    startIfStopped(operation, row);
+                    return null;
+                }));
+    }
+
+    /**
+     * Stops it gracefully within {@code limit}, after that by force if asked to; one that is stopped already is success.
+     *
+     * @throws HydraException FAILED when it still runs
+     */
+    public void stop(Operation operation, String name, Duration limit, boolean force) {
+        var row = row(name);
+        exclusively(
+                name,
+                () -> operation.<@Nullable Void>call(() -> {
+                    operation.stage("stopping", () -> backend(row).stop(operation, ref(row), limit, force));
+                    return null;
+                }));
+    }
+
+    /**
+     * Removes it and all that its creation made.
+     *
+     * @throws HydraException CONFLICT when it runs and {@code force} is false
+     */
+    public void delete(Operation operation, String name, boolean force) {
+        var row = row(name);
+        exclusively(
+                name,
+                () -> operation.<@Nullable Void>call(() -> {
+                    var state = view(row, observe(row)).state();
+                    if (state == State.UNAVAILABLE) {
+                        backend(row).observe(); // says why it does not answer
+                    }
+                    if (row.complete() && !force && (state == State.RUNNING || state == State.PAUSED)) {
+                        throw HydraException.conflict(label(row) + " is running; stop it first or pass --force");
+                    }
+                    operation.stage("deleting", () -> backend(row).delete(operation, ref(row)));
+                    instances.delete(row);
+                    events.publishEvent(new InstanceChanged(row.getId(), name, Change.DELETED));
+                    return null;
+                }));
+    }
+
+    /** All instances by name, each as its backend says it is now. Never fails because of a backend. */
+    public List<Instance> list() {
+        var observed = new EnumMap<Kind, Observation>(Kind.class);
+        var models = attachments.findAll().stream()
+                .collect(Collectors.groupingBy(
+                        AttachmentRow::instanceId, Collectors.mapping(AttachmentRow::model, Collectors.joining(","))));
+        return instances.findAllByOrderByName().stream()
+                .map(row -> view(
+                        row,
+                        observed.computeIfAbsent(Kind.valueOf(row.kind()), this::observe),
+                        models.get(row.getId())))
+                .toList();
+    }
+
+    /** @throws HydraException NOT_FOUND when there is none of that name */
+    public Instance find(String name) {
+        var row = row(name);
+        return view(row, observe(row));
+    }
+
+    /** The argv of a shell in it: by SSH when the guest offers that within {@code limit}, else its console. */
+    public List<String> shellCommand(String name, Duration limit) {
+        var row = row(name);
+        return backend(row).shellCommand(ref(row), spec(row), limit);
+    }
+
+    /** The argv of its console. */
+    public List<String> consoleCommand(String name) {
+        var row = row(name);
+        return backend(row).consoleCommand(ref(row));
+    }
+
+    private record Observation(
+            Map<UUID, Observed> all, @Nullable String error) {}
+
+    private Observation observe(Kind kind) {
+        try {
+            return new Observation(backend(kind).observe(), null);
+        } catch (HydraException e) {
+            return new Observation(Map.of(), e.text());
+        }
+    }
+
+    private Observation observe(InstanceRow row) {
+        return observe(Kind.valueOf(row.kind()));
+    }
+
+    private Instance view(InstanceRow row, Observation observation) {
+        var models = attachments.findByInstanceIdOrderByAttached(row.getId()).stream()
+                .map(AttachmentRow::model)
+                .collect(Collectors.joining(","));
+        return view(row, observation, models.isEmpty() ? null : models);
+    }
+
+    private Instance view(InstanceRow row, Observation observation, @Nullable String models) {
+        var seen = observation.all().get(row.getId());
+        State state;
+        String reason = null;
+        if (!row.complete()) {
+            state = State.CREATING;
+            reason = busy.contains(row.name()) ? null : "its creation was cut off; create it again or delete it";
+        } else if (observation.error() != null) {
+            state = State.UNAVAILABLE;
+            reason = observation.error();
+        } else if (seen == null) {
+            state = State.MISSING;
+            reason = "its backend no longer knows it; delete it here, or bring it back there";
+        } else {
+            state = seen.state();
+            reason = seen.reason();
+        }
+        return new Instance(
+                row.getId(),
+                row.name(),
+                Kind.valueOf(row.kind()),
+                state,
+                reason,
+                spec(row),
+                seen == null ? null : seen.address(),
+                models,
+                row.created());
+    }
+
+    private void startIfStopped(Operation operation, InstanceRow row) {
+        var state = view(row, observe(row)).state();
+        switch (state) {
+            case RUNNING -> {}
+            case MISSING ->
+                throw HydraException.notFound(
+                        label(row) + " is missing from its backend; delete it with `hydra delete " + row.name() + "`");
+            default -> backend(row).start(operation, ref(row), spec(row), ADDRESS_LIMIT);
+        }
+    }
+
+    private void requireSame(String name, InstanceRow known, InstanceSpec wanted) {
+        var is = json.readTree(known.spec());
+        JsonNode asked = json.valueToTree(wanted);
+        if (!known.kind().equals(wanted.kind().name())) {
+            throw HydraException.conflict(
+                    "`" + name + "` is a " + known.kind().toLowerCase(java.util.Locale.ROOT) + "; choose another name");
+        }
+        var difference = new TreeSet<>(asked.propertyNames())
+                .stream()
+                        .filter(f -> !Objects.equals(is.get(f), asked.get(f)))
+                        .map(f -> f + " is " + is.get(f) + ", not " + asked.get(f))
+                        .collect(Collectors.joining("; "));
+        if (!difference.isEmpty()) {
+            throw HydraException.conflict(label(known) + " is there with another spec: " + difference
+                    + "; choose another name or delete it first");
+        }
+    }
+
+    private InstanceRow row(String name) {
+        return instances
+                .findByName(name)
+                .orElseThrow(() -> HydraException.notFound(
+                        "there is no instance `" + shorten(name) + "`; `hydra list` shows what there is"));
+    }
+
+    private InstanceSpec spec(InstanceRow row) {
+        return switch (Kind.valueOf(row.kind())) {
+            case VM -> json.readValue(row.spec(), VmSpec.class);
+            case CONTAINER -> throw new IllegalStateException("no container backend made `" + row.name() + "`");
+        };
+    }
+
+    private Backend backend(Kind kind) {
+        var backend = backends.get(kind);
+        if (backend == null) {
+            throw HydraException.unavailable(
+                    "this hydra has no backend for " + kind.name().toLowerCase(java.util.Locale.ROOT) + "s");
+        }
+        return backend;
+    }
+
+    private Backend backend(InstanceRow row) {
+        return backend(Kind.valueOf(row.kind()));
+    }
+
+    private void changed(UUID id) {
+        instances.findById(id).ifPresent(row -> events.publishEvent(new InstanceChanged(id, row.name(), Change.STATE)));
+    }
+
+    /** One operation an instance at a time: a second one is told so rather than made to wait. */
+    private <T extends @Nullable Object> T exclusively(String name, java.util.function.Supplier<T> work) {
+        if (!busy.add(name)) {
+            throw HydraException.conflict(
+                    "another operation on `" + name + "` is running; try again when it has ended");
+        }
+        try {
+            return work.get();
+        } finally {
+            busy.remove(name);
+        }
+    }
+
+    private static void checkName(String name) {
+        if (name.length() > MAX_NAME || !NAME.matcher(name).matches()) {
+            throw HydraException.usage("`" + shorten(name) + "` is no name for an instance; use at most " + MAX_NAME
+                    + " letters and digits with single - or _ between them");
+        }
+    }
+
+    private static String shorten(String name) {
+        return dev.hydravisor.host.PlainText.shorten(name);
+    }
+
+    private static String label(InstanceRow row) {
+        return row.kind().toLowerCase(java.util.Locale.ROOT) + " `" + row.name() + "`";
+    }
+
+    private static Ref ref(InstanceRow row) {
+        return new Ref(row.getId(), row.name());
+    }
+}
