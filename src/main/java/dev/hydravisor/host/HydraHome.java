@@ -1,5 +1,6 @@
 package dev.hydravisor.host;
 
+import dev.hydravisor.wire.Rendezvous;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -11,11 +12,7 @@ public record HydraHome(Path root) {
 
     /** The home named by the environment. */
     public static HydraHome fromEnvironment() {
-        var named = System.getenv("HYDRA_HOME");
-        var root = named == null || named.isBlank()
-                ? Path.of(System.getProperty("user.home"), ".hydravisor")
-                : Path.of(named);
-        return new HydraHome(root.toAbsolutePath().normalize());
+        return new HydraHome(Rendezvous.home());
     }
 
     public Path config() {
