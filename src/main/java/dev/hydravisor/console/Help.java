@@ -96,6 +96,17 @@ final class Help {
         return text.toString();
     }
 
+    /** The commands of one group. */
+    static String group(Collection<HydraCommand> commands) {
+        var text = new StringBuilder("Commands:\n");
+        rows(
+                text,
+                commands.stream()
+                        .map(c -> new String[] {c.getName(), c.getDescription()})
+                        .toList());
+        return text.append("\n`hydra COMMAND -h` tells of one.\n").toString();
+    }
+
     static String signature(Option option) {
         var shortName = option.shortName() == 0 ? "    " : "-" + option.shortName() + ", ";
         return shortName + "--" + option.name() + (option.isFlag() ? "" : " " + option.value());

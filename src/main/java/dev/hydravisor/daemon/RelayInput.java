@@ -1,0 +1,108 @@
+package dev.hydravisor.daemon;
+
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.jline.utils.NonBlockingInputStream;
+
+/** A client's standard input: a piece is asked for when a reader waits and nothing is there, and no sooner. */
+final class RelayInput extends NonBlockingInputStream {
+    private final Runnable ask;
+    private final Deque<byte[]> pieces = new ArrayDeque<>();
+    private int at;
+    private boolean asked;
+    private boolean ended;
+
+    RelayInput(Runnable ask) {
+        this.ask = ask;
+    }
+
+    /** A piece came in. */
+    synchronized void received(byte[] bytes) {
+        asked = false;
+        if (bytes.length > 0) {
+            pieces.add(bytes);
+        }
+        notifyAll();
+    }
+
+    /** No more will come. On a terminal that is one Ctrl-D: a later read asks again. */
+    synchronized void end() {
+        asked = false;
+        ended = true;
+        notifyAll();
+    }
+
+    @Override
+    public synchronized int read(long timeout, boolean isPeek) throws IOException {
+        var have = await(timeout);
+        if (have < 0) {
+            return have;
+        }
+        var piece = pieces.getFirst();
+        var value = piece[at] & 0xff;
+        if (!isPeek) {
+            advance(1);
+        }
+        return value;
+    }
+
+    @Override
+    public synchronized int readBuffered(byte[] into, int offset, int length, long timeout) throws IOException {
+        return readPiece(into, offset, length, timeout);
+    }
+
+    @Override
+    public synchronized int read(byte[] into, int offset, int length) throws IOException {
+        return readPiece(into, offset, length, 0);
+    }
+
+    private int readPiece(byte[] into, int offset, int length, long timeout) throws IOException {
+        if (length == 0) {
+            return 0;
+        }
+        var have = await(timeout);
+        if (have < 0) {
+            return have;
+        }
+        var count = Math.min(length, have);
+        System.arraycopy(pieces.getFirst(), at, into, offset, count);
+        advance(count);
+        return count;
+    }
+
+    /** Waits for bytes, forever for a timeout of 0 (milliseconds). Returns how many are there, EOF or READ_EXPIRED. */
+    private int await(long timeout) throws InterruptedIOException {
+        var deadline = System.nanoTime() + timeout * 1_000_000;
+        while (pieces.isEmpty()) {
+            if (ended) {
+                ended = false;
+                return EOF;
+            }
+            if (!asked) {
+                asked = true;
+                ask.run();
+            }
+            var left = timeout <= 0 ? 0 : (deadline - System.nanoTime()) / 1_000_000;
+            if (timeout < 0 || (timeout > 0 && left <= 0)) {
+                return READ_EXPIRED;
+            }
+            try {
+                wait(left);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new InterruptedIOException();
+            }
+        }
+        return pieces.getFirst().length - at;
+    }
+
+    private void advance(int count) {
+        at += count;
+        if (at == pieces.getFirst().length) {
+            pieces.removeFirst();
+            at = 0;
+        }
+    }
+}
