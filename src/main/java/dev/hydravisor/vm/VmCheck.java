@@ -60,7 +60,7 @@ class VmCheck implements Check {
     }
 
     private void network(List<Finding> findings) {
-        var active = hypervisor.libvirt().call(c -> {
+        var active = hypervisor.libvirt().ask(c -> {
             var network = dev.hydravisor.vm.libvirt.Libvirt.find(() -> c.networkLookupByName("default"));
             return network == null ? null : network.isActive() == 1;
         });

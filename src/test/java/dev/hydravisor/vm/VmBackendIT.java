@@ -2,6 +2,7 @@ package dev.hydravisor.vm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import dev.hydravisor.env.TestLibvirt;
 import dev.hydravisor.host.HydraHome;
@@ -88,7 +89,7 @@ class VmBackendIT {
                 .containsExactly("creating disk", "making seed", "defining", "booting", "waiting for address");
         assertThat(observed(ref).state()).isEqualTo(State.RUNNING);
         assertThat(observed(ref).address()).startsWith("192.168.122.");
-        assertThat(inside(ref, spec, "hostname; whoami; sudo -n id -u")).containsExactly("web", "hydra", "0");
+        assertThat(inside(ref, spec, "hostname; whoami; sudo id -u")).containsExactly("web", "hydra", "0");
 
         backend.stop(Operation.silent(), ref, Duration.ofSeconds(60), false);
         assertThat(observed(ref).state()).isEqualTo(State.STOPPED);
@@ -269,7 +270,9 @@ class VmBackendIT {
         } finally {
             signal("CONT");
         }
-        assertThat(backend.observe()).isEmpty();
+        await().atMost(Duration.ofSeconds(20))
+                .ignoreExceptionsInstanceOf(HydraException.class)
+                .untilAsserted(() -> assertThat(backend.observe()).isEmpty());
     }
 
     @Test

@@ -107,7 +107,7 @@ public final class Domains {
 
     /** One domain; null when there is none with this id. */
     public @Nullable Status status(UUID id) {
-        return libvirt.call(c -> {
+        return libvirt.ask(c -> {
             var domain = lookup(c, id);
             var known = domain == null ? null : facts(c, id);
             var state = known == null ? null : LibvirtFunctions.state(c.pointer(), id);
@@ -138,7 +138,7 @@ public final class Domains {
 
     /** The first address that the guest's agent tells of the interface with that MAC; null when there is no agent yet. */
     public @Nullable String agentAddress(UUID id, Facts facts) {
-        return libvirt.call(c -> {
+        return libvirt.ask(c -> {
             var domain = lookup(c, id);
             if (domain == null) {
                 return null;
@@ -165,10 +165,9 @@ public final class Domains {
     }
 
     public void define(Machine machine) {
-        libvirt.call(c -> {
+        libvirt.run(c -> {
             c.domainDefineXML(DomainXml.write(machine));
             facts.remove(machine.id());
-            return null;
         });
     }
 
@@ -242,16 +241,15 @@ public final class Domains {
     }
 
     private void redefine(UUID id, java.util.function.UnaryOperator<String> change) {
-        libvirt.call(c -> {
+        libvirt.run(c -> {
             c.domainDefineXML(change.apply(require(c, id).getXMLDesc(XML_INACTIVE)));
             facts.remove(id);
-            return null;
         });
     }
 
     /** Presses the power button. */
     public void shutdown(UUID id) {
-        libvirt.call(c -> {
+        libvirt.run(c -> {
             var domain = lookup(c, id);
             if (domain != null && domain.isActive() == 1) {
                 try {
@@ -262,18 +260,16 @@ public final class Domains {
                     }
                 }
             }
-            return null;
         });
     }
 
     /** Pulls the plug; one that is not active, or not there, is no error. */
     public void destroy(UUID id) {
-        libvirt.call(c -> {
+        libvirt.run(c -> {
             var domain = lookup(c, id);
             if (domain != null) {
                 destroy(domain);
             }
-            return null;
         });
     }
 
@@ -283,10 +279,10 @@ public final class Domains {
      * @throws HydraException CONFLICT when hydra did not make it
      */
     public void delete(UUID id) {
-        libvirt.call(c -> {
+        libvirt.run(c -> {
             var domain = lookup(c, id);
             if (domain == null) {
-                return null;
+                return;
             }
             if (!(facts(c, id) instanceof Facts f) || !f.ours()) {
                 throw HydraException.conflict("domain `" + domain.getName()
@@ -297,7 +293,6 @@ public final class Domains {
                 domain.undefine(UNDEFINE_ALL);
             }
             facts.remove(id);
-            return null;
         });
     }
 
@@ -307,7 +302,7 @@ public final class Domains {
         if (known != null) {
             return known;
         }
-        var capabilities = libvirt.call(c -> LibvirtFunctions.domainCapabilities(c.pointer(), "kvm"));
+        var capabilities = libvirt.ask(c -> LibvirtFunctions.domainCapabilities(c.pointer(), "kvm"));
         if (capabilities == null) {
             return "libvirt offers no KVM on this host";
         }

@@ -4,6 +4,7 @@ import dev.hydravisor.operation.HydraException;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -29,10 +30,17 @@ import org.slf4j.LoggerFactory;
  * thread and not the caller. A call already under way is freed by libvirt's keepalive about five seconds after libvirt hangs.
  */
 public final class Libvirt {
-    /** Work with a connection. */
+    /** Asks something with a connection; null for what is not there. */
     @FunctionalInterface
-    public interface Call<T extends @Nullable Object> {
+    public interface Call<T> {
+        @Nullable
         T run(Connection connection) throws LibvirtException;
+    }
+
+    /** Does something with a connection. */
+    @FunctionalInterface
+    public interface Work {
+        void run(Connection connection) throws LibvirtException;
     }
 
     /** A connection whose pointer the functions that the binding lacks can use. */
@@ -48,6 +56,8 @@ public final class Libvirt {
 
     private static final Logger log = LoggerFactory.getLogger(Libvirt.class);
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+    // For one more caller while an attempt hangs beyond its limit: libvirt may just have woken up.
+    private static final Duration RECONNECT_GRACE = Duration.ofMillis(500);
     private static final int KEEPALIVE_SECONDS = 2;
     private static final int KEEPALIVE_COUNT = 2;
 
@@ -92,13 +102,14 @@ public final class Libvirt {
     }
 
     /**
-     * Runs work with a connection, on another thread, and waits for it.
+     * Asks something with a connection, on another thread, and waits for the answer.
      *
+     * @return null for what is not there
      * @throws HydraException UNAVAILABLE when libvirt does not answer, within about five seconds; FAILED with libvirt's own
      *     words for every other error of libvirt
      */
-    public <T extends @Nullable Object> T call(Call<T> work) {
-        var future = submit(work);
+    public <T> @Nullable T ask(Call<T> call) {
+        var future = submit(call);
         try {
             return future.get();
         } catch (InterruptedException e) {
@@ -109,13 +120,26 @@ public final class Libvirt {
         }
     }
 
-    /** As {@link #call}, not waited for. */
-    <T extends @Nullable Object> CompletableFuture<T> submit(Call<T> work) {
+    /** As {@link #ask}, for what is always there. */
+    public <T> T call(Call<T> call) {
+        return Objects.requireNonNull(ask(call));
+    }
+
+    /** As {@link #ask}, for what gives no answer. */
+    public void run(Work work) {
+        this.<Void>ask(c -> {
+            work.run(c);
+            return null;
+        });
+    }
+
+    /** As {@link #ask}, not waited for. */
+    <T> CompletableFuture<@Nullable T> submit(Call<T> call) {
         var connection = connected();
-        var future = new CompletableFuture<T>();
+        var future = new CompletableFuture<@Nullable T>();
         workers.execute(() -> {
             try {
-                future.complete(work.run(connection));
+                future.complete(call.run(connection));
             } catch (LibvirtException e) {
                 future.completeExceptionally(translate(connection, e));
             } catch (Throwable e) {
@@ -150,6 +174,7 @@ public final class Libvirt {
     /** A lookup by name, UUID or path. */
     @FunctionalInterface
     public interface Lookup<T> {
+        @Nullable
         T run() throws LibvirtException;
     }
 
@@ -192,7 +217,8 @@ public final class Libvirt {
             waited = System.nanoTime() - attemptStart;
         }
         try {
-            return pending.get(Math.max(1, CONNECT_LIMIT.toNanos() - waited), TimeUnit.NANOSECONDS);
+            return pending.get(
+                    Math.max(RECONNECT_GRACE.toNanos(), CONNECT_LIMIT.toNanos() - waited), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();

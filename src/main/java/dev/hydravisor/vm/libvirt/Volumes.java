@@ -48,7 +48,7 @@ public final class Volumes {
     public void upload(Operation operation, String name, InputStream content, long size) {
         var progress = new AtomicLong();
         var cancelled = new AtomicBoolean();
-        var work = libvirt.submit(c -> {
+        var work = libvirt.<Void>submit(c -> {
             var pool = pool(c);
             var old = volume(pool, name);
             if (old != null) {
@@ -134,20 +134,19 @@ public final class Volumes {
 
     /** Removes it; one that is not there is no error. */
     public void remove(String name) {
-        inPool(pool -> {
-            var volume = volume(pool, name);
+        libvirt.run(c -> {
+            var volume = volume(pool(c), name);
             if (volume != null) {
                 volume.delete(0);
             }
-            return null;
         });
     }
 
-    private interface PoolCall<T extends @Nullable Object> {
+    private interface PoolCall<T> {
         T run(StoragePool pool) throws LibvirtException;
     }
 
-    private <T extends @Nullable Object> T inPool(PoolCall<T> work) {
+    private <T> T inPool(PoolCall<T> work) {
         try {
             return libvirt.call(c -> work.run(pool(c)));
         } catch (HydraException e) {
