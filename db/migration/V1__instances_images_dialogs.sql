@@ -32,12 +32,14 @@ create table attachment (
 );
 
 -- One turn of a dialog. It outlives the instance: history is never lost by a delete, so no foreign key.
+-- finish says how it ended: complete, length, interrupted, cut, failed.
 create table dialog_turn (
     id          bigint generated always as identity primary key,
     dialog      varchar(128)                not null,
     role        varchar(16)                 not null,
     model       varchar(256),
     content     clob                        not null,
+    finish      varchar(16)                 not null,
     created     timestamp(3) with time zone not null
 );
 

@@ -20,17 +20,23 @@ public class DialogTurnRow {
     private String role;
     private @Nullable String model;
     private String content;
+    private String finish;
     private Instant created;
 
     @SuppressWarnings("NullAway.Init") // filled in by Hibernate
     protected DialogTurnRow() {}
 
-    /** {@code role} is {@code user}, {@code assistant} or {@code system}; {@code model} is {@code provider:id}, of an answer. */
-    public DialogTurnRow(String dialog, String role, @Nullable String model, String content, Instant created) {
+    /**
+     * {@code role} is {@code user}, {@code assistant} or {@code system}; {@code model} is {@code provider:id}; {@code finish} says
+     * how the turn ended.
+     */
+    public DialogTurnRow(
+            String dialog, String role, @Nullable String model, String content, String finish, Instant created) {
         this.dialog = dialog;
         this.role = role;
         this.model = model;
         this.content = content;
+        this.finish = finish;
         this.created = created;
     }
 
@@ -52,6 +58,10 @@ public class DialogTurnRow {
 
     public String content() {
         return content;
+    }
+
+    public String finish() {
+        return finish;
     }
 
     public Instant created() {

@@ -1,0 +1,344 @@
+package dev.hydravisor.console;
+
+import dev.hydravisor.host.ForeignText;
+import dev.hydravisor.host.PlainText;
+import dev.hydravisor.model.Dialog;
+import dev.hydravisor.model.DialogTurn;
+import dev.hydravisor.model.DialogTurn.Finish;
+import dev.hydravisor.model.DialogTurn.Role;
+import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.model.ModelInfo;
+import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.model.Models;
+import dev.hydravisor.operation.ExitCode;
+import dev.hydravisor.operation.HydraException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import org.jline.reader.Candidate;
+import org.jline.reader.EndOfFileException;
+import org.jline.reader.LineReader;
+import org.jline.reader.LineReaderBuilder;
+import org.jline.reader.ParsedLine;
+import org.jline.reader.UserInterruptException;
+import org.jline.reader.impl.DefaultParser;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A dialog at a terminal: the question is edited, the answer streams below it, and whatever goes wrong there is a prompt again. Without a
+ * terminal each line of the input is a question.
+ */
+final class DialogView {
+    private static final Logger log = LoggerFactory.getLogger(DialogView.class);
+    private static final String PROMPT = "you> ";
+    private static final int TAIL = 6;
+    private static final List<String> COMMANDS = List.of("/clear", "/exit", "/help", "/history", "/model", "/retry");
+    private static final String HELP = """
+            Enter sends; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
+              /model         the models in reach
+              /model MODEL   let another model answer; it gets all that was said
+              /retry         ask the last question again when it has no whole answer
+              /history       all that was said
+              /clear         forget all that was said
+              /exit          leave; the dialog is kept
+              //TEXT         send a message that begins with a slash
+            """;
+
+    private final Session session;
+    private final Models models;
+    private final Endpoint endpoint;
+    private final Dialog dialog;
+    private final boolean fresh;
+    private final boolean interactive;
+    private final PrintWriter out;
+    private final boolean dim;
+
+    /** {@code fresh} is true for a dialog whose name the user does not know yet. */
+    DialogView(Session session, Models models, Endpoint endpoint, Dialog dialog, boolean fresh) {
+        this.session = session;
+        this.models = models;
+        this.endpoint = endpoint;
+        this.dialog = dialog;
+        this.fresh = fresh;
+        this.interactive = session.inIsTerminal() && session.outIsTerminal();
+        this.out = interactive ? session.terminal().writer() : session.out();
+        this.dim = interactive && isBlank("NO_COLOR") && !"dumb".equals(session.environment("TERM"));
+    }
+
+    /** Talks until the user leaves or the input ends. Returns how it ended: at a terminal always well. */
+    ExitCode run() {
+        if (interactive) {
+            talk();
+            return ExitCode.DONE;
+        }
+        if (session.inIsTerminal()) {
+            throw HydraException.usage(
+                    "standard output is no terminal; pipe the questions in, such as `echo hi | hydra model chat MODEL`");
+        }
+        return answerLines();
+    }
+
+    private void talk() {
+        var reader = LineReaderBuilder.builder()
+                .terminal(session.terminal())
+                .appName("hydra")
+                // Nothing in a message means anything but itself.
+                .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
+                .completer(this::complete)
+                .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
+                .option(LineReader.Option.HISTORY_IGNORE_SPACE, false)
+                .build();
+        greet();
+        while (true) {
+            String line;
+            try {
+                // An interrupt meant for an answer that had just ended must not reach the prompt.
+                Thread.interrupted();
+                line = reader.readLine(PROMPT);
+            } catch (UserInterruptException e) {
+                continue;
+            } catch (EndOfFileException e) {
+                break;
+            }
+            if (line.strip().equals("/exit")) {
+                break;
+            }
+            guarded(() -> handle(line));
+        }
+        if (fresh && !dialog.history().isEmpty()) {
+            out.println("to go on: hydra model chat --dialog " + dialog.id());
+            out.flush();
+        }
+    }
+
+    private ExitCode answerLines() {
+        var last = ExitCode.DONE;
+        try (var lines = new BufferedReader(new InputStreamReader(session.in(), StandardCharsets.UTF_8))) {
+            for (var line = lines.readLine(); line != null; line = lines.readLine()) {
+                var message = line;
+                if (message.strip().equals("/exit")) {
+                    break;
+                }
+                last = guarded(() -> handle(message));
+                if (last == ExitCode.INTERRUPTED) {
+                    break;
+                }
+            }
+        } catch (IOException e) {
+            throw HydraException.failed("cannot read the questions: " + e.getMessage(), e);
+        }
+        return last;
+    }
+
+    /** Whatever fails becomes one line. */
+    private ExitCode guarded(Runnable work) {
+        try {
+            work.run();
+            return ExitCode.DONE;
+        } catch (HydraException e) {
+            if (interactive && e.exitCode() == ExitCode.INTERRUPTED) {
+                line("[stopped]");
+            } else {
+                error(e.text());
+            }
+            return e.exitCode();
+        } catch (RuntimeException e) {
+            log.error("a dialog failed", e);
+            error("something went wrong in hydra itself; see `hydra daemon logs`");
+            return ExitCode.FAILED;
+        }
+    }
+
+    private void handle(String line) {
+        if (line.isBlank()) {
+            return;
+        }
+        if (line.startsWith("//")) {
+            say(line.substring(1));
+        } else if (line.startsWith("/")) {
+            command(line.strip());
+        } else {
+            say(line);
+        }
+    }
+
+    private void command(String line) {
+        var words = line.split("\\s+", 2);
+        var argument = words.length == 2 ? words[1] : "";
+        if (!argument.isEmpty() && !words[0].equals("/model")) {
+            throw HydraException.usage(
+                    "`" + words[0] + "` takes nothing behind it; /help tells what there is, // sends a slash");
+        }
+        switch (words[0]) {
+            case "/help" -> out.print(HELP);
+            case "/model" -> model(argument);
+            case "/retry" -> answer(dialog::retry);
+            case "/history" -> dialog.history().forEach(this::show);
+            case "/clear" -> {
+                dialog.clear();
+                line("forgotten");
+            }
+            default ->
+                throw HydraException.usage("there is no `" + PlainText.shorten(words[0])
+                        + "`; /help tells what there is, // sends a message that begins with a slash");
+        }
+        out.flush();
+    }
+
+    private void model(String argument) {
+        if (!argument.isEmpty()) {
+            var info = dialog.switchModel(ModelRef.parse(argument));
+            line("now `" + info.model() + "` answers");
+            warnIfRemote(info);
+            return;
+        }
+        var listing = models.list(endpoint);
+        listing.models()
+                .forEach(m -> line((m.model().equals(dialog.model()) ? "* " : "  ")
+                        + m.model()
+                        + (m.remote() ? "   (on " + m.where() + ")" : "")));
+        listing.failures().values().forEach(e -> error(e.text()));
+    }
+
+    private void greet() {
+        var history = dialog.history();
+        if (history.size() > TAIL) {
+            line("… " + (history.size() - TAIL) + " earlier turns; /history shows them");
+        }
+        history.stream().skip(Math.max(0, history.size() - TAIL)).forEach(this::show);
+        line("talking with `" + dialog.model() + "`; /help tells what there is");
+        guarded(() -> warnIfRemote(models.find(dialog.model(), endpoint)));
+    }
+
+    private void warnIfRemote(ModelInfo info) {
+        if (info.remote()) {
+            line("note: `" + info.model() + "` runs on " + info.where() + ": what you say leaves this machine");
+        }
+    }
+
+    private void show(DialogTurn turn) {
+        var who = turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
+        var mark = mark(turn.finish());
+        out.println(who + ForeignText.plain(turn.content()).stripTrailing() + (mark.isEmpty() ? "" : " " + mark));
+    }
+
+    private static String mark(Finish finish) {
+        return switch (finish) {
+            case COMPLETE -> "";
+            case LENGTH -> "[the model's limit]";
+            case INTERRUPTED -> "[stopped]";
+            case CUT -> "[cut off]";
+            case FAILED -> "[no answer]";
+        };
+    }
+
+    private void say(String text) {
+        answer(listener -> dialog.say(text, listener));
+    }
+
+    private interface Question {
+        DialogTurn ask(Dialog.Listener listener);
+    }
+
+    private void answer(Question question) {
+        var printer = new Printer();
+        try {
+            var answer = question.ask(printer);
+            printer.end();
+            if (answer.content().isEmpty()) {
+                line("[the answer is empty]");
+            } else if (answer.finish() != Finish.COMPLETE) {
+                line(mark(answer.finish()));
+            }
+        } finally {
+            printer.end();
+        }
+    }
+
+    private void complete(LineReader reader, ParsedLine line, List<Candidate> candidates) {
+        var typed = line.line();
+        if (typed.startsWith("/model ")) {
+            models.list(endpoint)
+                    .models()
+                    .forEach(m -> candidates.add(new Candidate(m.model().toString())));
+        } else if (typed.startsWith("/") && line.wordIndex() == 0) {
+            COMMANDS.forEach(c -> candidates.add(new Candidate(c)));
+        }
+    }
+
+    private void line(String text) {
+        (interactive ? out : session.err()).println(PlainText.safe(text));
+        (interactive ? out : session.err()).flush();
+    }
+
+    private void error(String text) {
+        line((interactive ? "error: " : "hydra: ") + text);
+    }
+
+    private boolean isBlank(String variable) {
+        var value = session.environment(variable);
+        return value == null || value.isBlank();
+    }
+
+    /** Prints an answer as it comes, what was thought before it dimmed and at a terminal only. */
+    private final class Printer implements Dialog.Listener {
+        private boolean midLine;
+        private boolean thinking;
+        private boolean named;
+
+        @Override
+        public void token(String text) {
+            if (thinking) {
+                end();
+            }
+            if (interactive && !named) {
+                out.print(dialog.model() + "> ");
+                named = true;
+            }
+            print(text);
+        }
+
+        @Override
+        public void thinking(String text) {
+            if (interactive) {
+                if (!thinking && dim) {
+                    out.print("\033[2m");
+                }
+                thinking = true;
+                print(text);
+            }
+        }
+
+        @Override
+        public void notice(String line) {
+            end();
+            line("note: " + line);
+        }
+
+        private void print(String text) {
+            if (text.isEmpty()) {
+                return;
+            }
+            out.print(text);
+            out.flush();
+            midLine = !text.endsWith("\n");
+        }
+
+        /** Ends what was printed so far, so that a new line begins. */
+        void end() {
+            if (thinking && dim) {
+                out.print("\033[22m");
+            }
+            thinking = false;
+            if (midLine) {
+                out.println();
+            }
+            midLine = false;
+            out.flush();
+        }
+    }
+}

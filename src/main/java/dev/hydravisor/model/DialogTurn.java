@@ -1,0 +1,34 @@
+package dev.hydravisor.model;
+
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One turn of a dialog as it was stored; also the event that is published when it is.
+ *
+ * @param model the model that was asked or that answered
+ * @param content what was said, unaltered: strip it (see {@link dev.hydravisor.host.ForeignText}) before it reaches a terminal
+ */
+public record DialogTurn(
+        String dialogId, Role role, @Nullable ModelRef model, String content, Finish finish, Instant at) {
+    /** Who speaks. */
+    public enum Role {
+        USER,
+        ASSISTANT,
+        SYSTEM
+    }
+
+    /** How a turn ended. */
+    public enum Finish {
+        /** All was said. */
+        COMPLETE,
+        /** The model reached its limit of tokens. */
+        LENGTH,
+        /** The user stopped it; what came is kept. */
+        INTERRUPTED,
+        /** The stream broke or fell silent; what came is kept. */
+        CUT,
+        /** Nothing came: the question before it has no answer. */
+        FAILED
+    }
+}

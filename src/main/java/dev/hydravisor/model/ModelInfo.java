@@ -1,0 +1,24 @@
+package dev.hydravisor.model;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model as its provider describes it.
+ *
+ * @param size bytes on disk; 0 where the provider does not say
+ * @param family such as {@code llama}; empty where it is not known
+ * @param parameters their number as the provider writes it, such as {@code 3.2B}; empty where it is not known
+ * @param context tokens the model can attend to at most; null where the provider does not say
+ * @param loaded whether it is in memory, so that the first token comes at once
+ * @param remote whether what is said to it leaves for a machine other than the one that the user named
+ * @param where the machine that computes: {@code this machine} or a host's name
+ */
+public record ModelInfo(
+        ModelRef model,
+        long size,
+        String family,
+        String parameters,
+        @Nullable Integer context,
+        boolean loaded,
+        boolean remote,
+        String where) {}

@@ -1,0 +1,49 @@
+package dev.hydravisor.model;
+
+import dev.hydravisor.operation.HydraException;
+import java.time.Duration;
+import java.util.List;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+import org.springframework.ai.chat.model.ChatModel;
+
+/**
+ * A source of models, such as Ollama. Making one touches nothing; each call reaches the place that the endpoint names, and fails with
+ * one line that says what to do when nothing is there.
+ */
+public interface Provider {
+    /** As in a {@link ModelRef}. */
+    String name();
+
+    /** What can be talked to. Answers within seconds. */
+    List<ModelInfo> models(Endpoint endpoint);
+
+    /**
+     * One model. Its size is 0: only {@link #models} knows that.
+     *
+     * @throws HydraException NOT_FOUND with how to get it when it is not there
+     */
+    ModelInfo model(Endpoint endpoint, String id);
+
+    /** Tokens the model would attend to right now, question and answer together; empty when that cannot be known. */
+    OptionalInt window(Endpoint endpoint, String id);
+
+    /** A client for one model; its streams carry each token as it comes, and what they fail with is for {@link #explain}. */
+    ChatModel chat(Endpoint endpoint, String id);
+
+    /** How long a stream may keep silent. */
+    Patience patience();
+
+    /** What to tell the user of a stream that failed. */
+    Failure explain(Throwable failure, Endpoint endpoint, String id);
+
+    /** The longest waits for the first and between two tokens. */
+    record Patience(Duration firstToken, Duration gap) {}
+
+    /**
+     * A failed stream.
+     *
+     * @param retryAfter when asking once more may help, provided that nothing was said yet; null when it would not
+     */
+    record Failure(HydraException error, @Nullable Duration retryAfter) {}
+}

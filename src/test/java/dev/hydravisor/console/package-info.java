@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.console;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.host;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.model;
+
+import org.jspecify.annotations.NullMarked;
