@@ -1,0 +1,337 @@
+package dev.hydravisor.recording;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.hydravisor.operation.HydraException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The folder of one recording on disk; docs/recording-format.md describes it. */
+record Archive(Path folder) {
+    static final int FORMAT = 1;
+    static final String META = "meta.json";
+    static final String RAW = "terminal.raw";
+    static final String INDEX = "terminal.idx";
+    static final String RESIZES = "resize.idx";
+    static final String DIALOG = "dialog.jsonl";
+    static final String LOG = "terminal.log";
+    static final String ERRORS = "recorder.err";
+
+    static final ObjectMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .changeDefaultPropertyInclusion(i -> i.withValueInclusion(JsonInclude.Include.ALWAYS))
+            .build();
+
+    private static final Pattern CONTROLS = Pattern.compile("[\\x7F-\\x9F]");
+
+    /** The content of {@code meta.json}. */
+    record Meta(
+            int format,
+            String id,
+            String instance,
+            String instanceId,
+            String kind,
+            String image,
+            String user,
+            String host,
+            String title,
+            int cols,
+            int rows,
+            Instant start,
+            @Nullable Instant end,
+            @Nullable String endReason,
+            Origin origin,
+            String hydra) {
+        Meta ended(Instant at, String reason) {
+            return new Meta(
+                    format,
+                    id,
+                    instance,
+                    instanceId,
+                    kind,
+                    image,
+                    user,
+                    host,
+                    title,
+                    cols,
+                    rows,
+                    start,
+                    at,
+                    reason,
+                    origin,
+                    hydra);
+        }
+    }
+
+    /** A line of {@code dialog.jsonl}. */
+    record DialogLine(
+            long seq,
+            double time,
+            Instant at,
+            long offset,
+            String kind,
+            String role,
+            @Nullable String model,
+            String content,
+            Map<String, Object> data) {}
+
+    /** A line of the index: at this time, in microseconds, the output from this offset on arrived. */
+    record Entry(long micros, long offset, @Nullable String lost, boolean end) {}
+
+    /** Something that happened beside the bytes, as asciicast names it: {@code r} or {@code m}. */
+    record Aside(long micros, char code, String data) {}
+
+    /** One line of JSON without any control character, even those that JSON allows: it may be read on a terminal. */
+    static String json(Object value) {
+        var json = JSON.writeValueAsString(value);
+        return CONTROLS.matcher(json)
+                .replaceAll(m -> "\\\\u00" + Integer.toHexString(m.group().charAt(0)));
+    }
+
+    Path file(String name) {
+        return folder.resolve(name);
+    }
+
+    Meta meta() throws IOException {
+        try {
+            return JSON.readValue(Files.readString(file(META)), Meta.class);
+        } catch (JacksonException e) {
+            throw new IOException("`" + file(META) + "` cannot be read: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    void write(Meta meta) throws IOException {
+        var text = JSON.writer().with(SerializationFeature.INDENT_OUTPUT).writeValueAsString(meta) + "\n";
+        var next = file(META + ".new");
+        try (var channel = FileChannel.open(
+                next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            writeAll(channel, text);
+            channel.force(true);
+        }
+        Files.move(next, file(META), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** Appends one whole line, or nothing, and sees it to the disk. */
+    void append(String name, String line) throws IOException {
+        try (var channel = FileChannel.open(
+                file(name), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            var whole = wholeLines(channel);
+            channel.truncate(whole).position(whole);
+            try {
+                writeAll(channel, line + "\n");
+            } catch (IOException e) {
+                channel.truncate(whole);
+                throw e;
+            }
+            channel.force(false);
+        }
+    }
+
+    /** Cuts off half a line that a crash left at the end of a file of lines. */
+    void repair(String name) throws IOException {
+        if (Files.exists(file(name))) {
+            try (var channel = FileChannel.open(file(name), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                var whole = wholeLines(channel);
+                if (whole < channel.size()) {
+                    channel.truncate(whole);
+                }
+            }
+        }
+    }
+
+    /** True while a recorder holds its lock on the bytes. */
+    boolean capturing() {
+        synchronized (Archive.class) {
+            if (!Files.exists(file(RAW))) {
+                return false;
+            }
+            try (var channel = FileChannel.open(file(RAW), StandardOpenOption.READ);
+                    var lock = channel.tryLock(0, Long.MAX_VALUE, true)) {
+                return lock == null;
+            } catch (OverlappingFileLockException e) {
+                return false;
+            } catch (IOException e) {
+                return false;
+            }
+        }
+    }
+
+    long bytes() {
+        try {
+            return Files.exists(file(RAW)) ? Files.size(file(RAW)) : 0;
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** The time of the last thing recorded, in microseconds. */
+    long lastMicros() throws IOException {
+        long last = 0;
+        for (var name : List.of(INDEX, RESIZES)) {
+            var line = lastLine(name);
+            if (line != null) {
+                last = Math.max(last, Long.parseLong(line.substring(0, line.indexOf(' '))));
+            }
+        }
+        var dialog = lastDialog();
+        return dialog == null ? last : Math.max(last, (long) (dialog.time() * 1e6));
+    }
+
+    @Nullable
+    DialogLine lastDialog() throws IOException {
+        var line = lastLine(DIALOG);
+        return line == null ? null : JSON.readValue(line, DialogLine.class);
+    }
+
+    /** Reads the index from its start; half a line at its end is none. */
+    IndexReader index() throws IOException {
+        return new IndexReader(
+                Files.exists(file(INDEX)) ? Files.newInputStream(file(INDEX)) : InputStream.nullInputStream());
+    }
+
+    /** Resizes and dialog turns, by time. */
+    List<Aside> asides() throws IOException {
+        var asides = new ArrayList<Aside>();
+        for (var line : lines(RESIZES)) {
+            var blank = line.indexOf(' ');
+            asides.add(new Aside(Long.parseLong(line.substring(0, blank)), 'r', line.substring(blank + 1)));
+        }
+        for (var line : lines(DIALOG)) {
+            var entry = JSON.readValue(line, DialogLine.class);
+            asides.add(new Aside((long) (entry.time() * 1e6), 'm', label(entry)));
+        }
+        asides.sort(Comparator.comparingLong(Aside::micros));
+        return asides;
+    }
+
+    private static String label(DialogLine entry) {
+        var what = entry.kind().equals("message") ? entry.role() : entry.kind() + " by " + entry.role();
+        var text = entry.content().strip().replaceAll("[\\p{Cntrl}\\s]+", " ");
+        return what + ": " + (text.length() <= 80 ? text : text.substring(0, text.offsetByCodePoints(0, 79)) + "…");
+    }
+
+    /** The whole lines of a file; none where there is no file. */
+    List<String> lines(String name) throws IOException {
+        if (!Files.exists(file(name))) {
+            return List.of();
+        }
+        var text = Files.readString(file(name));
+        return text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
+    }
+
+    private @Nullable String lastLine(String name) throws IOException {
+        if (!Files.exists(file(name))) {
+            return null;
+        }
+        try (var channel = FileChannel.open(file(name), StandardOpenOption.READ)) {
+            var end = wholeLines(channel);
+            if (end == 0) {
+                return null;
+            }
+            var start = lineEndBefore(channel, end - 1);
+            var line = ByteBuffer.allocate((int) (end - 1 - start));
+            readAll(channel, line, start);
+            return new String(line.array(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private static long wholeLines(FileChannel channel) throws IOException {
+        return lineEndBefore(channel, channel.size());
+    }
+
+    /** The offset after the last line end before {@code end}; 0 when there is none. */
+    private static long lineEndBefore(FileChannel channel, long end) throws IOException {
+        for (long to = end; to > 0; ) {
+            var from = Math.max(0, to - 4096);
+            var block = ByteBuffer.allocate((int) (to - from));
+            readAll(channel, block, from);
+            for (int i = block.limit() - 1; i >= 0; i--) {
+                if (block.get(i) == '\n') {
+                    return from + i + 1;
+                }
+            }
+            to = from;
+        }
+        return 0;
+    }
+
+    private static void readAll(FileChannel channel, ByteBuffer into, long from) throws IOException {
+        while (into.hasRemaining() && channel.read(into, from + into.position()) >= 0) {}
+        into.flip();
+    }
+
+    private static void writeAll(FileChannel channel, String text) throws IOException {
+        var bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /** Removes the folder and all in it. */
+    void delete() throws IOException {
+        try (var files = Files.list(folder)) {
+            for (var file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(folder);
+    }
+
+    /** Entries of the index, one after the other, times never going back. */
+    static final class IndexReader implements AutoCloseable {
+        private final BufferedReader lines;
+        private long micros;
+        private long offset;
+
+        IndexReader(InputStream in) {
+            lines = new BufferedReader(new java.io.InputStreamReader(in, StandardCharsets.US_ASCII));
+        }
+
+        @Nullable
+        Entry next() throws IOException {
+            var line = new StringBuilder();
+            int c;
+            while ((c = lines.read()) >= 0 && c != '\n') {
+                line.append((char) c);
+            }
+            if (c < 0) {
+                return null;
+            }
+            var words = line.toString().split(" ", -1);
+            try {
+                micros = Math.max(micros, Long.parseLong(words[0]));
+                offset = Math.max(offset, Long.parseLong(words[1]));
+            } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+                throw HydraException.failed(
+                        "`" + INDEX + "` is damaged at `" + line + "`; export it with --format raw", e);
+            }
+            var lost = words.length > 3 && words[2].equals("gap") ? words[3] : null;
+            return new Entry(micros, offset, lost, words.length > 2 && words[2].equals("end"));
+        }
+
+        @Override
+        public void close() throws IOException {
+            lines.close();
+        }
+    }
+}

@@ -1,0 +1,12 @@
+package dev.hydravisor.recording;
+
+/**
+ * What a recording is of.
+ *
+ * @param kind {@code vm} or {@code container}
+ * @param user who started the session
+ * @param cols width of the pane in columns
+ * @param title one line for people
+ */
+public record Begin(
+        String instance, String instanceId, String kind, String image, String user, int cols, int rows, String title) {}

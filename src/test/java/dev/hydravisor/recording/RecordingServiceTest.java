@@ -1,0 +1,311 @@
+package dev.hydravisor.recording;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.operation.ExitCode;
+import dev.hydravisor.operation.HydraException;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RecordingServiceTest {
+    private static final JsonLines JSON = new JsonLines();
+
+    @TempDir
+    Path folder;
+
+    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")));
+
+    @BeforeEach
+    void start() {
+        service = new RecordingService(new HydraHome(folder));
+        service.start();
+    }
+
+    private Recording begin(String instance) {
+        return service.begin(new Begin(instance, "id-1", "vm", "debian-13", "ann", 80, 24, instance + " shell"));
+    }
+
+    /** Writes what the recorder would have written: at each time, in microseconds, these bytes. */
+    private static void print(Recording recording, long micros, byte[] bytes) throws IOException {
+        var raw = recording.file("terminal.raw");
+        var at = Files.exists(raw) ? Files.size(raw) : 0;
+        Files.write(raw, bytes, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        Files.writeString(
+                recording.file("terminal.idx"),
+                micros + " " + at + "\n",
+                StandardOpenOption.CREATE,
+                StandardOpenOption.APPEND);
+    }
+
+    private static void print(Recording recording, long micros, String text) throws IOException {
+        print(recording, micros, text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private List<List<Object>> castEvents(Recording recording, Format format) throws IOException {
+        var text = new StringWriter();
+        service.export(recording.id(), format, text);
+        return text.toString()
+                .lines()
+                .skip(1)
+                .filter(l -> l.startsWith("["))
+                .map(JSON::list)
+                .toList();
+    }
+
+    private String text(Recording recording) throws IOException {
+        var text = new StringWriter();
+        service.export(recording.id(), Format.TXT, text);
+        return text.toString();
+    }
+
+    @Test
+    void twoRecordingsOfTheSameSecondHaveFoldersOfTheirOwnThatOnlyTheOwnerReads() throws IOException {
+        var one = begin("web");
+        var two = begin("web");
+        assertThat(one.id()).matches("session-\\d{8}T\\d{6}Z(-\\d+)?");
+        assertThat(two.id()).isNotEqualTo(one.id());
+        assertThat(Files.getPosixFilePermissions(Path.of(one.folder())))
+                .isEqualTo(PosixFilePermissions.fromString("rwx------"));
+    }
+
+    @Test
+    void everyExportSaysTheSameAfterARestart() throws IOException {
+        var recording = begin("web");
+        print(recording, 1_000, "one\r\n");
+        print(recording, 500_000, "two\r\n");
+        assertThat(castEvents(recording, Format.CAST))
+                .containsExactly(List.of(0.001, "o", "one\r\n"), List.of(0.5, "o", "two\r\n"));
+        assertThat(castEvents(recording, Format.CAST_V3))
+                .containsExactly(List.of(0.001, "o", "one\r\n"), List.of(0.499, "o", "two\r\n"));
+        var again = new RecordingService(new HydraHome(folder));
+        again.start();
+        assertThat(again.find("web").state()).isEqualTo(Recording.State.CUT_OFF);
+        assertThat(again.find("web").seconds()).isEqualTo(0.5);
+        assertThat(recording.file("terminal.log")).hasContent("one\ntwo\n");
+    }
+
+    @Test
+    void aCharacterThatArrivesInPartsIsInOneEvent() throws IOException {
+        var whole = "aé漢😀z".getBytes(StandardCharsets.UTF_8);
+        for (int cut = 0; cut <= whole.length; cut++) {
+            var recording = begin("cut" + cut);
+            print(recording, 10, java.util.Arrays.copyOf(whole, cut));
+            print(recording, 20, java.util.Arrays.copyOfRange(whole, cut, whole.length));
+            var events = castEvents(recording, Format.CAST);
+            assertThat(String.join(
+                            "", events.stream().map(e -> (String) e.get(2)).toList()))
+                    .isEqualTo("aé漢😀z");
+        }
+        var bytewise = begin("bytes");
+        for (int i = 0; i < whole.length; i++) {
+            print(bytewise, i, new byte[] {whole[i]});
+        }
+        assertThat(castEvents(bytewise, Format.CAST).stream().map(e -> e.get(2)))
+                .containsExactly("a", "é", "漢", "😀", "z");
+    }
+
+    @Test
+    void bytesThatAreNoUtf8AreReplacedAndTheRawOnesKept() throws IOException {
+        var recording = begin("web");
+        print(recording, 1, new byte[] {'a', (byte) 0xFF, 'b', (byte) 0xE6});
+        assertThat(castEvents(recording, Format.CAST).stream().map(e -> e.get(2)))
+                .containsExactly("a\uFFFDb", "\uFFFD");
+        service.export(recording.id(), Format.RAW, folder.resolve("x.raw"), false);
+        assertThat(folder.resolve("x.raw")).hasBinaryContent(new byte[] {'a', (byte) 0xFF, 'b', (byte) 0xE6});
+    }
+
+    @Test
+    void resizesDialogAndGapsStandInTheCastAtTheirTime() throws IOException {
+        var recording = begin("web");
+        print(recording, 0, "a");
+        service.resized(recording.id(), 100, 30);
+        service.dialog(recording.id(), DialogEntry.message("user", "ollama:tiny", "why\nis it \u001b[31mslow?"));
+        Files.writeString(recording.file("terminal.idx"), "99000000 1 gap 17\n", StandardOpenOption.APPEND);
+        Files.writeString(recording.file("terminal.raw"), "b", StandardOpenOption.APPEND);
+        assertThat(castEvents(recording, Format.CAST).stream().map(e -> e.get(1) + " " + e.get(2)))
+                .containsExactly("o a", "r 100x30", "m user: why is it [31mslow?", "m gap: 17 bytes lost", "o b");
+    }
+
+    @Test
+    void dialogEntriesAreNumberedOnThroughARestartAndSayWhereTheTerminalStood() throws IOException {
+        var recording = begin("web");
+        service.dialog(recording.id(), DialogEntry.message("user", "ollama:tiny", "hello\u009b"));
+        print(recording, 1, "12345");
+        var again = new RecordingService(new HydraHome(folder));
+        again.start();
+        again.dialog(recording.id(), new DialogEntry("tool_call", "assistant", null, "ls", Map.of("status", 0)));
+        var lines = Files.readAllLines(recording.file("dialog.jsonl"));
+        assertThat(lines).hasSize(2);
+        assertThat(lines.get(0)).doesNotContain("\u009b");
+        assertThat(JSON.map(lines.get(0)))
+                .containsEntry("seq", 1)
+                .containsEntry("offset", 0)
+                .containsEntry("kind", "message")
+                .containsEntry("content", "hello\u009b")
+                .containsKeys("time", "at", "role", "model", "data");
+        assertThat(JSON.map(lines.get(1)))
+                .containsEntry("seq", 2)
+                .containsEntry("offset", 5)
+                .containsEntry("data", Map.of("status", 0));
+    }
+
+    @Test
+    void halfALineLeftByACrashIsCutOffAndNothingElseIsLost() throws IOException {
+        var recording = begin("web");
+        print(recording, 1_000, "whole");
+        service.dialog(recording.id(), DialogEntry.message("user", null, "whole"));
+        service.resized(recording.id(), 90, 20);
+        for (var name : List.of("terminal.idx", "dialog.jsonl", "resize.idx")) {
+            Files.writeString(recording.file(name), "{\"seq\":2,\"half", StandardOpenOption.APPEND);
+        }
+        assertThat(castEvents(recording, Format.CAST)).hasSize(3);
+        var again = new RecordingService(new HydraHome(folder));
+        again.start();
+        for (var name : List.of("terminal.idx", "dialog.jsonl", "resize.idx")) {
+            assertThat(Files.readString(recording.file(name))).endsWith("\n").doesNotContain("half");
+        }
+        again.dialog(recording.id(), DialogEntry.message("user", null, "next"));
+        assertThat(Files.readAllLines(recording.file("dialog.jsonl"))).hasSize(2);
+        assertThat(castEvents(recording, Format.CAST)).hasSize(4);
+    }
+
+    @Test
+    void aRecordingWhoseMetaIsLostIsStillListedAndExported() throws IOException {
+        var recording = begin("web");
+        print(recording, 1_000, "kept\r\n");
+        Files.writeString(recording.file("meta.json"), "");
+        assertThat(service.list()).singleElement().satisfies(r -> {
+            assertThat(r.id()).isEqualTo(recording.id());
+            assertThat(r.start()).isBetween(recording.start().minusSeconds(1), recording.start());
+        });
+        assertThat(text(recording)).isEqualTo("kept\n");
+    }
+
+    @Test
+    void endingTwiceKeepsTheFirstReason() throws IOException {
+        var recording = begin("web");
+        print(recording, 2_000_000, "bye\r\n");
+        service.end(recording.id(), "closed by the user");
+        service.end(recording.id(), "again");
+        var ended = service.find("web");
+        assertThat(ended.state()).isEqualTo(Recording.State.ENDED);
+        assertThat(ended.endReason()).isEqualTo("closed by the user");
+        assertThat(ended.end()).isEqualTo(recording.start().plusSeconds(2));
+        assertThat(recording.file("terminal.log")).hasContent("bye\n");
+    }
+
+    @Test
+    void aRecordingIsFoundByIdByItsBeginningAndByItsInstance() {
+        var one = begin("web");
+        var two = begin("web");
+        begin("db");
+        assertThat(service.find(one.id()).id()).isEqualTo(one.id());
+        assertThat(service.find("web").id()).isEqualTo(two.id());
+        assertThatThrownBy(() -> service.find("session-"))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE));
+        for (var wrong : List.of("nope", "", "../..", "session-../../x")) {
+            assertThatThrownBy(() -> service.find(wrong))
+                    .isInstanceOfSatisfying(
+                            HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.NOT_FOUND));
+        }
+        assertThatThrownBy(() -> service.delete("session-x/../../.."))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.NOT_FOUND));
+    }
+
+    @Test
+    void anExportNeverOverwritesUnlessForcedAndLeavesNothingHalf() throws IOException {
+        var recording = begin("web");
+        print(recording, 1, "new\r\n");
+        var file = folder.resolve("out.txt");
+        Files.writeString(file, "old");
+        assertThatThrownBy(() -> service.export(recording.id(), Format.TXT, file, false))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.CONFLICT));
+        assertThat(file).hasContent("old");
+        service.export(recording.id(), Format.TXT, file, true);
+        assertThat(file).hasContent("new\n");
+        assertThatThrownBy(() -> service.export(recording.id(), Format.TXT, folder, true))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.CONFLICT));
+        assertThatThrownBy(() -> service.export(recording.id(), Format.TXT, folder.resolve("no/x"), true))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.NOT_FOUND));
+        try (var files = Files.list(folder)) {
+            assertThat(files.map(f -> f.getFileName().toString()))
+                    .doesNotContain(".out.txt")
+                    .noneMatch(n -> n.endsWith(".part"));
+        }
+    }
+
+    @Test
+    void aDeletedRecordingIsGone() throws IOException {
+        var recording = begin("web");
+        print(recording, 1, "x");
+        service.delete(recording.id());
+        assertThat(service.list()).isEmpty();
+        assertThat(Path.of(recording.folder())).doesNotExist();
+    }
+
+    @Test
+    void aReplayKeepsPausesUpToTheIdleLimitDividedByTheSpeed() {
+        assertThat(new Replay.Options(1, null).pause(3_000_000)).isEqualTo(3_000_000_000L);
+        assertThat(new Replay.Options(2, null).pause(3_000_000)).isEqualTo(1_500_000_000L);
+        assertThat(new Replay.Options(2, Duration.ofSeconds(1)).pause(3_000_000))
+                .isEqualTo(500_000_000L);
+        assertThat(new Replay.Options(0.5, Duration.ofSeconds(1)).pause(500_000))
+                .isEqualTo(1_000_000_000L);
+        assertThat(new Replay.Options(1, Duration.ZERO).pause(500_000)).isZero();
+        assertThat(new Replay.Options(Double.POSITIVE_INFINITY, null).pause(Long.MAX_VALUE / 2000))
+                .isZero();
+        for (var wrong : new double[] {0, -1, Double.NaN}) {
+            assertThatThrownBy(() -> new Replay.Options(wrong, null)).isInstanceOf(HydraException.class);
+        }
+    }
+
+    @Test
+    void aReplayTakesTheTimeItSaysAndEndsAtOnceWhenInterrupted() throws Exception {
+        var recording = begin("web");
+        print(recording, 0, "a");
+        print(recording, 60_000_000, "b");
+        var out = new StringWriter();
+        var start = System.nanoTime();
+        service.replay(recording.id(), new Replay.Options(2, Duration.ofMillis(200)), out);
+        assertThat(Duration.ofNanos(System.nanoTime() - start))
+                .isBetween(Duration.ofMillis(100), Duration.ofSeconds(5));
+        assertThat(out.toString()).startsWith("ab");
+
+        var failures = new ArrayList<Exception>();
+        var cut = new StringWriter();
+        var thread = Thread.ofVirtual().start(() -> {
+            try {
+                service.replay(recording.id(), new Replay.Options(1, null), cut);
+            } catch (HydraException | IOException e) {
+                failures.add(e);
+            }
+        });
+        Thread.sleep(100);
+        thread.interrupt();
+        assertThat(thread.join(Duration.ofSeconds(5))).isTrue();
+        assertThat(failures)
+                .singleElement()
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INTERRUPTED));
+        assertThat(cut.toString()).startsWith("a").contains("\033[?25h");
+    }
+}

@@ -1,0 +1,5 @@
+/** Tests of recordings. */
+@NullMarked
+package dev.hydravisor.recording;
+
+import org.jspecify.annotations.NullMarked;
