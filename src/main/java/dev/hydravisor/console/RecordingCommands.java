@@ -26,7 +26,7 @@ class RecordingCommands implements Commands {
             .column("INSTANCE", Recording::instance)
             .column("STATE", r -> word(r.state()))
             .column("LENGTH", r -> length(r.seconds()))
-            .column("SIZE", r -> Text.bytes(r.bytes()))
+            .column("SIZE", r -> dev.hydravisor.host.PlainText.bytes(r.bytes()))
             .column("USER", Recording::user)
             .column("TITLE", Recording::title);
 
@@ -44,7 +44,7 @@ class RecordingCommands implements Commands {
             .column("REASON", s -> Objects.toString(s.recording().endReason(), ""))
             .column("LENGTH", s -> length(s.recording().seconds()))
             .column("TERMINAL", s -> s.recording().cols() + "x" + s.recording().rows())
-            .column("SIZE", s -> Text.bytes(s.recording().bytes()))
+            .column("SIZE", s -> dev.hydravisor.host.PlainText.bytes(s.recording().bytes()))
             .column("LOG", Shown::log)
             .column("COMPLAINTS", s -> String.join("; ", s.complaints()));
 
@@ -177,8 +177,8 @@ class RecordingCommands implements Commands {
         var recording = recordings.find(wanted);
         if (!recording.id().contains(wanted)) {
             throw HydraException.usage(
-                    "`" + Text.shorten(wanted) + "` is no id of a recording; `hydra recording list --filter "
-                            + "instance=" + Text.shorten(wanted) + "` shows them");
+                    "`" + dev.hydravisor.host.PlainText.shorten(wanted) + "` is no id of a recording; `hydra recording list --filter "
+                            + "instance=" + dev.hydravisor.host.PlainText.shorten(wanted) + "` shows them");
         }
         if (in.dryRun()) {
             in.out().println("would remove " + recording.folder());
@@ -191,7 +191,7 @@ class RecordingCommands implements Commands {
         return Arrays.stream(Format.values())
                 .filter(f -> f.word().equals(word))
                 .findFirst()
-                .orElseThrow(() -> HydraException.usage("`" + Text.shorten(word) + "` is no format; use "
+                .orElseThrow(() -> HydraException.usage("`" + dev.hydravisor.host.PlainText.shorten(word) + "` is no format; use "
                         + Arrays.stream(Format.values()).map(Format::word).collect(Collectors.joining(", "))));
     }
 
@@ -205,7 +205,7 @@ class RecordingCommands implements Commands {
             // said below
         }
         throw HydraException.usage(
-                "`--speed` is `" + Text.shorten(text) + "`; give a number above 0, such as 2 or 0.5");
+                "`--speed` is `" + dev.hydravisor.host.PlainText.shorten(text) + "`; give a number above 0, such as 2 or 0.5");
     }
 
     private static @Nullable Duration duration(String option, @Nullable String text) {
@@ -215,7 +215,7 @@ class RecordingCommands implements Commands {
         var parts = DURATION.matcher(text);
         if (!parts.matches()) {
             throw HydraException.usage(
-                    "`--" + option + "` is `" + Text.shorten(text) + "`; give a time, such as 500ms, 1.5s or 2m");
+                    "`--" + option + "` is `" + dev.hydravisor.host.PlainText.shorten(text) + "`; give a time, such as 500ms, 1.5s or 2m");
         }
         var unit =
                 switch (parts.group(2)) {
