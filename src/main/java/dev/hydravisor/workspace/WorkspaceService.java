@@ -28,12 +28,14 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -44,7 +46,7 @@ import org.slf4j.LoggerFactory;
 import org.springframework.context.event.EventListener;
 import org.springframework.stereotype.Service;
 import tools.jackson.core.type.TypeReference;
-import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Opens instances as tmux sessions, a shell pane beside a dialog pane for each attached model, and has them recorded. tmux is
@@ -65,13 +67,13 @@ public class WorkspaceService {
     private final Workspaces workspaces;
     private final RecordingService recordings;
     private final Tmux tmux;
-    private final ObjectMapper json;
     private final PaneWatch watch;
 
     // Between beginning a recording and making its pane, and the like, nobody else may look or change.
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<String, Size> sizes = new HashMap<>();
-    private final Map<String, Instant> recordersStarted = new HashMap<>();
+    private final Map<String, Instant> restarted = new HashMap<>();
+    private boolean looked;
 
     WorkspaceService(
             HydraHome home,
@@ -80,8 +82,7 @@ public class WorkspaceService {
             Attachments attachments,
             Workspaces workspaces,
             RecordingService recordings,
-            Tmux tmux,
-            ObjectMapper json) {
+            Tmux tmux) {
         this.home = home;
         this.instances = instances;
         this.instanceRows = instanceRows;
@@ -89,7 +90,6 @@ public class WorkspaceService {
         this.workspaces = workspaces;
         this.recordings = recordings;
         this.tmux = tmux;
-        this.json = json;
         this.watch = new PaneWatch(tmux, this::reconcile);
     }
 
@@ -236,7 +236,7 @@ public class WorkspaceService {
                     known == null ? UUID.randomUUID() : known.id(),
                     row.getId(),
                     name,
-                    json.writeValueAsString(environment),
+                    JsonMapper.shared().writeValueAsString(environment),
                     known == null ? now() : known.attached()));
             locked(() -> {
                 showDialog(row.getId(), attachment);
@@ -279,7 +279,7 @@ public class WorkspaceService {
     /** The panes whose recorder has stopped, as {@code instance} names. */
     List<String> unrecorded() {
         return tmux.panes().orElse(List.of()).stream()
-                .filter(p -> p.isShell() && p.recording() != null && !p.piped())
+                .filter(p -> p.isShell() && p.recording() != null && !p.recorded())
                 .map(Pane::name)
                 .toList();
     }
@@ -330,31 +330,79 @@ public class WorkspaceService {
      *
      * @return false when there is no tmux server
      */
-    boolean reconcile() {
+    private boolean reconcile() {
         return locked(() -> {
             var panes = tmux.panes();
-            var recorded = new HashMap<String, Pane>();
-            panes.orElse(List.of()).stream()
-                    .filter(p -> p.isShell() && p.recording() != null)
-                    .forEach(p -> recorded.put(Objects.requireNonNull(p.recording()), p));
-            var alive = panes.orElse(List.of()).stream().map(Pane::recording).toList();
-            for (var recording : recordings.list()) {
-                var pane = recorded.get(recording.id());
-                if (recording.state() == Recording.State.ENDED) {
-                    continue;
-                }
-                if (pane != null) {
-                    resize(recording.id(), pane);
-                    if (!pane.piped()) {
-                        restartRecorder(recording, pane);
+            var shells = new HashMap<String, Pane>();
+            var known = new HashSet<String>();
+            for (var pane : panes.orElse(List.of())) {
+                if (pane.recording() != null) {
+                    known.add(pane.recording());
+                    if (pane.isShell()) {
+                        shells.put(pane.recording(), pane);
                     }
-                } else if (!alive.contains(recording.id())) {
-                    sizes.remove(recording.id());
-                    recordings.end(recording.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended");
                 }
             }
+            recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
+            looked = true;
+            shells.forEach(this::follow);
             return panes.isPresent();
         });
+    }
+
+    /** The recordings nobody ended, but those of these ids: of the open workspaces, and the first time of all there ever were. */
+    private List<Recording> recordings(Set<String> except) {
+        if (!looked) {
+            return recordings.list().stream()
+                    .filter(r -> r.state() != Recording.State.ENDED && !except.contains(r.id()))
+                    .toList();
+        }
+        return workspaces.findAll().stream()
+                .map(WorkspaceRow::recording)
+                .filter(id -> id != null && !except.contains(id))
+                .map(this::unended)
+                .flatMap(Optional::stream)
+                .toList();
+    }
+
+    private void follow(String recording, Pane pane) {
+        var size = new Size(pane.columns(), pane.rows());
+        var resized = !size.equals(sizes.get(recording));
+        var piped = pane.piped() || restartedLately(recording);
+        if (!resized && piped) {
+            return;
+        }
+        unended(recording).ifPresent(r -> {
+            if (resized) {
+                recordings.resized(recording, pane.columns(), pane.rows());
+                sizes.put(recording, size);
+            }
+            if (!piped) {
+                log.warn("nothing records `{}`; starting its recorder again", pane.name());
+                restarted.put(recording, Instant.now());
+                tmux.record(pane, recording, recordings.recorderCommand(r));
+            }
+        });
+    }
+
+    /** A recorder that cannot work at all must not be started for ever. */
+    private boolean restartedLately(String recording) {
+        var last = restarted.get(recording);
+        return last != null && last.plus(BETWEEN_RECORDERS).isAfter(Instant.now());
+    }
+
+    private Optional<Recording> unended(String id) {
+        try {
+            return Optional.of(recordings.find(id)).filter(r -> r.state() != Recording.State.ENDED);
+        } catch (HydraException e) {
+            return Optional.empty(); // deleted
+        }
+    }
+
+    private void end(String recording, String reason) {
+        sizes.remove(recording);
+        restarted.remove(recording);
+        recordings.end(recording, reason);
     }
 
     private void begin(
@@ -385,7 +433,7 @@ public class WorkspaceService {
                     program);
         } catch (HydraException e) {
             if (id != null) {
-                recordings.end(id, "could not be opened");
+                end(id, "could not be opened");
             }
             workspaces.deleteById(instance.id());
             throw e;
@@ -401,7 +449,8 @@ public class WorkspaceService {
             return;
         }
         var beside = panes.getFirst();
-        var recording = Optional.ofNullable(beside.recording()).map(this::open).orElse(null);
+        var recording =
+                Optional.ofNullable(beside.recording()).flatMap(this::unended).orElse(null);
         tmux.split(
                 beside,
                 List.of("-h", "-b", "-l", "60%"),
@@ -426,8 +475,8 @@ public class WorkspaceService {
                 attachment.model(),
                 "--workspace",
                 name);
-        var environment =
-                new HashMap<>(json.readValue(attachment.endpoint(), new TypeReference<Map<String, String>>() {}));
+        var environment = new HashMap<>(
+                JsonMapper.shared().readValue(attachment.endpoint(), new TypeReference<Map<String, String>>() {}));
         environment.put("HYDRA_HOME", home.root().toString());
         var known = dialog(panes, attachment.model());
         if (known.isPresent()) {
@@ -436,7 +485,7 @@ public class WorkspaceService {
             }
             return;
         }
-        var last = panes.stream().filter(p -> !p.isShell()).reduce((_, b) -> b);
+        var last = panes.stream().filter(p -> !p.isShell()).reduce((first, second) -> second);
         tmux.split(
                 last.orElse(panes.getFirst()),
                 last.isPresent() ? List.of("-v") : List.of("-h", "-l", "40%"),
@@ -475,40 +524,10 @@ public class WorkspaceService {
                     panes.stream().map(Pane::recording).filter(Objects::nonNull).collect(Collectors.toSet());
             workspaces.findById(instance).map(WorkspaceRow::recording).ifPresent(ids::add);
             panes.stream().map(Pane::session).distinct().forEach(tmux::killSession);
-            for (var id : ids) {
-                if (open(id) != null) {
-                    recordings.end(id, reason);
-                }
-                sizes.remove(id);
-            }
+            ids.stream().filter(id -> unended(id).isPresent()).forEach(id -> end(id, reason));
             workspaces.findById(instance).ifPresent(workspaces::delete);
             return null;
         });
-    }
-
-    private void resize(String recording, Pane pane) {
-        var size = new Size(pane.columns(), pane.rows());
-        if (!size.equals(sizes.put(recording, size))) {
-            recordings.resized(recording, pane.columns(), pane.rows());
-        }
-    }
-
-    /** Not at once again: a recorder that cannot work, as on a full disk, would have us start it for ever. */
-    private void restartRecorder(Recording recording, Pane pane) {
-        var last = recordersStarted.get(recording.id());
-        if (last != null && last.plus(BETWEEN_RECORDERS).isAfter(Instant.now())) {
-            return;
-        }
-        recordersStarted.put(recording.id(), Instant.now());
-        log.warn("the recorder of `{}` stopped; starting it again", pane.name());
-        tmux.record(pane, recording.id(), recordings.recorderCommand(recording));
-    }
-
-    private @Nullable Recording open(String id) {
-        return recordings.list().stream()
-                .filter(r -> r.id().equals(id) && r.state() != Recording.State.ENDED)
-                .findFirst()
-                .orElse(null);
     }
 
     private Workspace opened(UUID id, @Nullable String name, List<Pane> panes, List<String> models) {
@@ -524,7 +543,7 @@ public class WorkspaceService {
                                 p.role(),
                                 p.model(),
                                 p.ended(),
-                                p.recording() != null && (p.piped() || !p.isShell()),
+                                p.isShell() ? p.recorded() : p.recording() != null,
                                 p.columns(),
                                 p.rows()))
                         .toList(),

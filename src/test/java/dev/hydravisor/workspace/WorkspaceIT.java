@@ -42,13 +42,14 @@ import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration;
 import org.springframework.boot.flyway.autoconfigure.FlywayAutoConfiguration;
 import org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration;
-import org.springframework.boot.jackson.autoconfigure.JacksonAutoConfiguration;
 import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
 import org.springframework.boot.transaction.autoconfigure.TransactionAutoConfiguration;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.ComponentScan;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.util.FileSystemUtils;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
 
 /** Against the real tmux, database and recorder, in a home whose name would break any careless quoting. */
 class WorkspaceIT {
@@ -62,7 +63,6 @@ class WorkspaceIT {
 
     @Configuration
     @ImportAutoConfiguration({
-        JacksonAutoConfiguration.class,
         DataSourceAutoConfiguration.class,
         FlywayAutoConfiguration.class,
         HibernateJpaAutoConfiguration.class,
@@ -455,6 +455,7 @@ class WorkspaceIT {
                 .initializers(c -> {
                     var beans = (org.springframework.context.support.GenericApplicationContext) c;
                     beans.registerBean(HydraHome.class, () -> new HydraHome(home));
+                    beans.registerBean(ObjectMapper.class, JsonMapper::shared);
                     beans.registerBean(ShellBackend.class, () -> backend);
                 })
                 .run(

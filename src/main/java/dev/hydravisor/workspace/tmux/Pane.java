@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param dead true when its program ended
  * @param ended why, such as {@code status 1}; null while it runs
  * @param piped true while something reads its output
+ * @param stopped true while its recorder is dead and not started again yet
  * @param attached clients that show its session
  * @param instance the instance it belongs to
  * @param name that instance's name
@@ -29,6 +30,7 @@ public record Pane(
         boolean dead,
         @Nullable String ended,
         boolean piped,
+        boolean stopped,
         int columns,
         int rows,
         int attached,
@@ -56,6 +58,7 @@ public record Pane(
             "#{@name}",
             "#{@role}",
             "#{@recording}",
+            "#{@stopped}",
             // last: the one field that may hold the separator
             "#{@model}");
 
@@ -66,10 +69,15 @@ public record Pane(
         return role.equals(SHELL);
     }
 
+    /** True while what it prints is recorded. */
+    public boolean recorded() {
+        return recording != null && piped && !stopped;
+    }
+
     /** One line of {@link #FORMAT}; empty for a pane that hydra did not make. */
     static Optional<Pane> parse(String line) {
-        var f = line.split("\\|", 17);
-        if (f.length < 17 || f[12].isEmpty()) {
+        var f = line.split("\\|", 18);
+        if (f.length < 18 || f[12].isEmpty()) {
             return Optional.empty();
         }
         var dead = f[4].equals("1");
@@ -81,6 +89,7 @@ public record Pane(
                 dead,
                 dead ? (f[6].isEmpty() || f[6].equals("0") ? "status " + f[5] : "signal " + f[6]) : null,
                 f[7].equals("1"),
+                f[16].equals("1"),
                 Integer.parseInt(f[8]),
                 Integer.parseInt(f[9]),
                 Integer.parseInt(f[10]),
@@ -89,6 +98,6 @@ public record Pane(
                 f[13],
                 f[14],
                 f[15].isEmpty() ? null : f[15],
-                f[16].isEmpty() ? null : f[16]));
+                f[17].isEmpty() ? null : f[17]));
     }
 }

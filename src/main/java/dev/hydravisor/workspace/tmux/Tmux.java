@@ -222,16 +222,19 @@ public class Tmux {
 
     /**
      * pipe-pane takes a shell command and expands tmux formats and strftime in it. A format's own value is expanded no further, so
-     * the command goes by way of an option. When the recorder ends, for whatever reason, the daemon is woken.
+     * the recorder goes by way of an option. A recorder that dies is started again on the same pipe, where what came meanwhile waits;
+     * the pane says so until then. When the pane is gone too, so is the shell.
      */
     private List<List<String>> pipe(String target, List<String> recorder) {
         if (recorder.isEmpty()) {
             return List.of();
         }
-        var shell = quote(recorder) + "; " + quote(argv("wait-for", "-S", WAKE));
+        var stopped = quote(argv("set-option", "-p", "-t")) + " \"$1\" @stopped 1 ';' wait-for -S " + WAKE;
+        var again = quote(argv("set-option", "-p", "-u", "-t")) + " \"$1\" @stopped";
+        var shell = "until " + quote(recorder) + "; do " + stopped + " || exit 0; sleep 1; " + again + "; done";
         return List.of(
                 List.of("set-option", "-p", "-t", target, "@recorder", shell),
-                List.of("pipe-pane", "-O", "-t", target, "#{@recorder}"));
+                List.of("pipe-pane", "-O", "-t", target, "set -- '#{pane_id}'; #{@recorder}"));
     }
 
     /** tmux runs several arguments as they are, but one alone as a shell command. */
