@@ -27,7 +27,6 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.stereotype.Service;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /** The life cycle of instances, whatever their backend; what is asked for is kept, what runs is asked of the backend each time. */
@@ -89,7 +88,7 @@ public class InstanceService {
                             spec.kind().name(),
                             json.writeValueAsString(spec),
                             Instant.now().truncatedTo(ChronoUnit.MILLIS)));
-                    operation.onFailure("record of `" + name + "`", () -> instances.delete(row));
+                    operation.onFailure("record of `" + name + "`", () -> instances.deleteById(row.getId()));
                     backend.create(operation, ref(row), spec);
                     backend.start(operation, ref(row), spec, ADDRESS_LIMIT);
                     instances.markComplete(row.getId());
@@ -177,6 +176,11 @@ public class InstanceService {
                 .toList();
     }
 
+    /** The names of all instances, without asking any backend. */
+    public List<String> names() {
+        return instances.findAllByOrderByName().stream().map(InstanceRow::name).toList();
+    }
+
     /** @throws HydraException NOT_FOUND when there is none of that name */
     public Instance find(String name) {
         var row = row(name);
@@ -252,14 +256,15 @@ public class InstanceService {
             case RUNNING -> {}
             case MISSING ->
                 throw HydraException.notFound(
-                        label(row) + " is missing from its backend; delete it with `hydra delete " + row.name() + "`");
+                        label(row) + " is missing from its backend; delete it and create it anew");
             default -> backend(row).start(operation, ref(row), spec(row), ADDRESS_LIMIT);
         }
     }
 
     private void requireSame(String name, InstanceRow known, InstanceSpec wanted) {
         var is = json.readTree(known.spec());
-        JsonNode asked = json.valueToTree(wanted);
+        var asked =
+                json.readTree(json.writeValueAsString(wanted)); // read as the other was: 0 as a long is no 0 as an int
         if (!known.kind().equals(wanted.kind().name())) {
             throw HydraException.conflict(
                     "`" + name + "` is a " + known.kind().toLowerCase(java.util.Locale.ROOT) + "; choose another name");

@@ -1,4 +1,4 @@
-/** One instance, its tmux session, its model and its recording: the main job. */
+/** Workspaces: an instance, its tmux session, the models attached to it, and the recording of it all. */
 @NullMarked
 package dev.hydravisor.workspace;
 

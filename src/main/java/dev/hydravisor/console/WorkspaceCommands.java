@@ -1,0 +1,156 @@
+package dev.hydravisor.console;
+
+import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.PlainText;
+import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.workspace.Size;
+import dev.hydravisor.workspace.Workspace;
+import dev.hydravisor.workspace.WorkspaceService;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import org.springframework.stereotype.Component;
+
+/** {@code workspace …}, and {@code model attach} and {@code model detach}. */
+@Component
+class WorkspaceCommands implements Commands {
+    private static final Table<Workspace> LIST = Table.named("NAME", Workspace::name)
+            .column("STATE", w -> w.state().name().toLowerCase(Locale.ROOT))
+            .column("MODELS", w -> String.join(",", w.models()))
+            .column("PANES", WorkspaceCommands::panes)
+            .column("RECORDING", w -> Objects.requireNonNullElse(w.recording(), ""))
+            .column("ATTACHED", w -> w.attached() == 0 ? "" : "" + w.attached())
+            .column("AGE", w -> PlainText.age(w.created()))
+            .column("REASON", w -> Objects.requireNonNullElse(w.reason(), ""));
+
+    private final WorkspaceService workspaces;
+    private final Names names;
+    private final HydraHome home;
+
+    WorkspaceCommands(WorkspaceService workspaces, Names names, HydraHome home) {
+        this.workspaces = workspaces;
+        this.names = names;
+        this.home = home;
+    }
+
+    @Override
+    public List<HydraCommand> commands() {
+        return List.of(
+                HydraCommand.named("workspace open", "open an instance's workspace and enter it")
+                        .argument("NAME", "the instance", names.instances())
+                        .flag("detach", 'd', "open it, but do not enter it")
+                        .details(
+                                "Opens a tmux session with a shell in the instance and a dialog beside it for each attached"
+                                        + " model, recorded; one that is open is entered as it is, and what ended in it is started again."
+                                        + " Leave it with Ctrl-b d: everything in it goes on.")
+                        .example("hydra workspace open web")
+                        .runs(this::open),
+                HydraCommand.named("workspace list", "list the workspaces")
+                        .filter()
+                        .output()
+                        .example("hydra workspace list --filter state=open")
+                        .runs(in -> in.print(workspaces.list(), LIST)),
+                HydraCommand.named("workspace show", "show one workspace")
+                        .argument("NAME", "the instance", names.instances())
+                        .output()
+                        .example("hydra workspace show web -o json")
+                        .runs(in -> in.print(workspaces.find(in.argument("NAME")), LIST)),
+                HydraCommand.named("workspace close", "close a workspace; the instance goes on")
+                        .argument("NAME", "the instance", names.instances())
+                        .dryRun()
+                        .example("hydra workspace close web")
+                        .runs(this::close),
+                HydraCommand.named("model attach", "attach a model to an instance")
+                        .argument("INSTANCE", "the instance", names.instances())
+                        .argument("MODEL", "the model, as provider:id", names.models())
+                        .dryRun()
+                        .example("hydra model attach web ollama:llama3.2")
+                        .runs(this::attach),
+                HydraCommand.named("model detach", "detach a model from an instance; what was said is kept")
+                        .argument("INSTANCE", "the instance", names.instances())
+                        .optionalArgument("MODEL", "the model, where there are several", names.models())
+                        .dryRun()
+                        .example("hydra model detach web")
+                        .runs(this::detach));
+    }
+
+    /** Puts the user into an open workspace and says, once they leave, how to come back. */
+    void enter(Invocation in, String name) {
+        var status = in.session().run(workspaces.attachCommand(name));
+        in.exit(status);
+        if (status != 0) {
+            return;
+        }
+        var left = workspaces.list().stream().filter(w -> w.name().equals(name)).findFirst();
+        in.err()
+                .println(left.map(w -> "left `" + name + "`; `hydra workspace open " + name + "` comes back"
+                                + (w.recording() == null
+                                        ? "; it is not recorded"
+                                        : "; its recording is " + home.logs().resolve(w.recording())))
+                        .orElse("workspace `" + name + "` is closed"));
+    }
+
+    private void open(Invocation in) {
+        var name = in.argument("NAME");
+        var session = in.session();
+        var enter = session.inIsTerminal() && session.outIsTerminal() && !in.flag("detach");
+        workspaces.open(in.operation(), name, size(in), user());
+        if (enter) {
+            enter(in, name);
+        } else {
+            in.out().println(name);
+        }
+    }
+
+    private void close(Invocation in) {
+        var name = in.argument("NAME");
+        if (in.dryRun()) {
+            var found = workspaces.find(name);
+            in.out().println("close workspace `" + found.name() + "`, whose panes are: " + panes(found));
+            return;
+        }
+        workspaces.close(in.operation(), name);
+    }
+
+    private void attach(Invocation in) {
+        var instance = in.argument("INSTANCE");
+        if (in.dryRun()) {
+            in.out()
+                    .println("attach `" + PlainText.safe(in.argument("MODEL")) + "` to `" + PlainText.safe(instance)
+                            + "`; open its dialog where the workspace is open");
+            return;
+        }
+        var endpoint = Endpoint.of(in.session()::environment);
+        workspaces.attachModel(in.operation(), instance, in.argument("MODEL"), endpoint.environment());
+    }
+
+    private void detach(Invocation in) {
+        var instance = in.argument("INSTANCE");
+        if (in.dryRun()) {
+            in.out()
+                    .println("detach "
+                            + PlainText.safe(Objects.requireNonNullElse(in.argumentOrNull("MODEL"), "the model"))
+                            + " from `" + PlainText.safe(instance) + "`; close its dialog");
+            return;
+        }
+        in.out().println(workspaces.detachModel(instance, in.argumentOrNull("MODEL")));
+    }
+
+    static Size size(Invocation in) {
+        return in.session().outIsTerminal() ? new Size(in.session().columns(), Size.DEFAULT.rows()) : Size.DEFAULT;
+    }
+
+    /** One daemon a user: whoever asks is its owner. */
+    static String user() {
+        return System.getProperty("user.name");
+    }
+
+    private static String panes(Workspace workspace) {
+        return workspace.panes().stream()
+                .map(p -> p.role()
+                        + (p.ended() == null ? "" : " (ended, " + p.ended() + ")")
+                        + (p.recorded() || workspace.recording() == null ? "" : " (the recorder stopped)"))
+                .collect(Collectors.joining(", "));
+    }
+}

@@ -1,0 +1,623 @@
+package dev.hydravisor.workspace;
+
+import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.PlainText;
+import dev.hydravisor.instance.Instance;
+import dev.hydravisor.instance.InstanceChanged;
+import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.inventory.AttachmentRow;
+import dev.hydravisor.inventory.Attachments;
+import dev.hydravisor.inventory.InstanceRow;
+import dev.hydravisor.inventory.Instances;
+import dev.hydravisor.inventory.WorkspaceRow;
+import dev.hydravisor.inventory.Workspaces;
+import dev.hydravisor.model.DialogTurn;
+import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import dev.hydravisor.recording.Begin;
+import dev.hydravisor.recording.DialogEntry;
+import dev.hydravisor.recording.Recording;
+import dev.hydravisor.recording.RecordingService;
+import dev.hydravisor.workspace.Workspace.State;
+import dev.hydravisor.workspace.tmux.Pane;
+import dev.hydravisor.workspace.tmux.Tmux;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.context.event.EventListener;
+import org.springframework.stereotype.Service;
+import tools.jackson.core.type.TypeReference;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Opens instances as tmux sessions, a shell pane beside a dialog pane for each attached model, and has them recorded. tmux is
+ * the truth about what is open; what it says is read anew each time, so a restart of this process changes nothing.
+ */
+@Service
+public class WorkspaceService {
+    /** How long a guest may take to offer a login before its console is taken instead. */
+    private static final Duration SHELL_LIMIT = Duration.ofSeconds(60);
+
+    private static final Duration BETWEEN_RECORDERS = Duration.ofSeconds(10);
+    private static final Logger log = LoggerFactory.getLogger(WorkspaceService.class);
+
+    private final HydraHome home;
+    private final InstanceService instances;
+    private final Instances instanceRows;
+    private final Attachments attachments;
+    private final Workspaces workspaces;
+    private final RecordingService recordings;
+    private final Tmux tmux;
+    private final PaneWatch watch;
+
+    // Between beginning a recording and making its pane, and the like, nobody else may look or change.
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Map<String, Size> sizes = new HashMap<>();
+    private final Map<String, Instant> restarted = new HashMap<>();
+    private boolean looked;
+
+    WorkspaceService(
+            HydraHome home,
+            InstanceService instances,
+            Instances instanceRows,
+            Attachments attachments,
+            Workspaces workspaces,
+            RecordingService recordings,
+            Tmux tmux) {
+        this.home = home;
+        this.instances = instances;
+        this.instanceRows = instanceRows;
+        this.attachments = attachments;
+        this.workspaces = workspaces;
+        this.recordings = recordings;
+        this.tmux = tmux;
+        this.watch = new PaneWatch(tmux, this::reconcile);
+    }
+
+    /**
+     * Makes and starts an instance, attaches the model, opens the workspace and begins its recording; what a failure or a cancel
+     * leaves half done is undone. Asking again for what is there already does what is left.
+     */
+    public Workspace launch(Operation operation, Launch launch) {
+        var model = launch.model() == null ? null : ModelRef.parse(launch.model());
+        tmux.panes(); // without tmux nothing need be begun
+        return operation.call(() -> {
+            instances.create(operation, launch.name(), launch.spec());
+            if (model != null) {
+                attachModel(operation, launch.name(), model.toString(), launch.environment());
+            }
+            return open(operation, launch.name(), launch.size(), launch.user(), launch.record());
+        });
+    }
+
+    /** As {@link #open(Operation, String, Size, String, boolean)}, recorded unless it was opened unrecorded before. */
+    public Workspace open(Operation operation, String instance, Size size, String user) {
+        var id = instances.find(instance).id();
+        var recorded = workspaces.findById(id).map(WorkspaceRow::recorded).orElse(true);
+        return open(operation, instance, size, user, recorded);
+    }
+
+    /**
+     * Opens a workspace, or makes whole one that is open: starts what ended in its panes, adds the panes that are missing.
+     *
+     * @param size of a new session, until a client attaches
+     * @param user who asks, for the recording
+     * @param record whether a new session is recorded; one that is there stays as it is
+     * @throws HydraException NOT_FOUND when there is no such instance; CONFLICT when a session of an earlier one has its name
+     */
+    public Workspace open(Operation operation, String instance, Size size, String user, boolean record) {
+        var found = instances.find(instance);
+        return operation.call(() -> operation.stage("opening workspace", () -> {
+            var before = panes(found.id());
+            var shell = shell(before);
+            // Outside the lock: a guest may take its time to offer a login.
+            var program =
+                    shell.isPresent() && !shell.get().dead() ? null : instances.shellCommand(instance, SHELL_LIMIT);
+            locked(() -> {
+                requireNoOrphan(found);
+                var now = panes(found.id());
+                if (now.isEmpty()) {
+                    begin(operation, found, size, user, record, Objects.requireNonNull(program));
+                } else if (program != null) {
+                    restartShell(now, program);
+                }
+                attachments.findByInstanceIdOrderByAttached(found.id()).forEach(a -> showDialog(found.id(), a));
+                showModels(found.id());
+                return null;
+            });
+            watch.wake();
+            return find(instance);
+        }));
+    }
+
+    /** The argv by which a client shows an open workspace on its own terminal. */
+    public List<String> attachCommand(String instance) {
+        var session = find(instance).session();
+        if (session == null) {
+            throw HydraException.notFound(
+                    "`" + instance + "` has no open workspace; `hydra workspace open " + instance + "` opens it");
+        }
+        return tmux.attach(session);
+    }
+
+    /**
+     * Closes a workspace: its programs end, its recording is complete. The instance and its models stay.
+     *
+     * @throws HydraException NOT_FOUND when it has none
+     */
+    public void close(Operation operation, String instance) {
+        var workspace = find(instance);
+        operation.run(() -> operation.stage("closing workspace", () -> close(workspace.instance(), "closed by user")));
+    }
+
+    /** All workspaces by name: those that are open, and those that were when tmux ended. */
+    public List<Workspace> list() {
+        var panes = tmux.panes();
+        var bySession = panes.orElse(List.of()).stream()
+                .collect(Collectors.groupingBy(Pane::instance, LinkedHashMap::new, Collectors.toList()));
+        var names = instanceRows.findAll().stream().collect(Collectors.toMap(InstanceRow::getId, InstanceRow::name));
+        var models = attachments.findAll().stream()
+                .sorted(Comparator.comparing(AttachmentRow::attached))
+                .collect(Collectors.groupingBy(
+                        AttachmentRow::instanceId, Collectors.mapping(AttachmentRow::model, Collectors.toList())));
+        var all = new ArrayList<Workspace>();
+        bySession.forEach((id, of) -> all.add(opened(id, names.get(id), of, models.getOrDefault(id, List.of()))));
+        for (var row : workspaces.findAll()) {
+            var name = names.get(row.instanceId());
+            if (name != null && !bySession.containsKey(row.instanceId())) {
+                all.add(new Workspace(
+                        name,
+                        row.instanceId(),
+                        State.ENDED,
+                        (panes.isEmpty() ? "the tmux server ended" : "its tmux session ended")
+                                + "; `hydra workspace open " + name + "` opens it anew",
+                        null,
+                        List.of(),
+                        models.getOrDefault(row.instanceId(), List.of()),
+                        row.recording(),
+                        row.opened(),
+                        0));
+            }
+        }
+        all.sort(Comparator.comparing(Workspace::name));
+        return all;
+    }
+
+    /** @throws HydraException NOT_FOUND when it was never opened, or is closed */
+    public Workspace find(String instance) {
+        return list().stream()
+                .filter(w -> w.name().equals(instance))
+                .findFirst()
+                .orElseThrow(() -> {
+                    var shown = PlainText.shorten(instance);
+                    return HydraException.notFound(
+                            instanceRows.findByName(instance).isPresent()
+                                    ? "`" + shown + "` has no open workspace; `hydra workspace open " + shown
+                                            + "` opens it"
+                                    : "there is no instance `" + shown + "`; `hydra list` shows what there is");
+                });
+    }
+
+    /**
+     * Attaches a model to an instance; where its workspace is open a dialog pane opens beside the shell. One that is attached
+     * already takes the new environment.
+     *
+     * @param model {@code provider:id}
+     * @param environment where it is reached, as {@code model.Endpoint} picks it from the caller's environment
+     */
+    public void attachModel(Operation operation, String instance, String model, Map<String, String> environment) {
+        var name = ModelRef.parse(model).toString();
+        var row = row(instance);
+        operation.run(() -> operation.stage("attaching model", () -> {
+            var known = attachments.findByInstanceIdAndModel(row.getId(), name).orElse(null);
+            if (known == null) {
+                operation.onFailure("model `" + name + "`", () -> detach(row.getId(), name));
+            }
+            var attachment = attachments.save(new AttachmentRow(
+                    known == null ? UUID.randomUUID() : known.id(),
+                    row.getId(),
+                    name,
+                    JsonMapper.shared().writeValueAsString(environment),
+                    known == null ? now() : known.attached()));
+            locked(() -> {
+                showDialog(row.getId(), attachment);
+                showModels(row.getId());
+                return null;
+            });
+        }));
+    }
+
+    /**
+     * Detaches a model from an instance and closes its dialog pane; what was said is kept.
+     *
+     * @param model {@code provider:id}; null for the only one
+     * @return the model detached
+     * @throws HydraException NOT_FOUND when it is not attached; USAGE when there are several and none is named
+     */
+    public String detachModel(String instance, @Nullable String model) {
+        var row = row(instance);
+        var attached = attachments.findByInstanceIdOrderByAttached(row.getId()).stream()
+                .map(AttachmentRow::model)
+                .toList();
+        var name = model == null
+                ? (attached.size() == 1 ? attached.getFirst() : null)
+                : ModelRef.parse(model).toString();
+        if (name == null && attached.size() > 1) {
+            throw HydraException.usage(
+                    "`" + instance + "` has several models; name one of " + String.join(", ", attached));
+        }
+        if (name == null || !attached.contains(name)) {
+            throw HydraException.notFound(
+                    (name == null ? "no model" : "`" + name + "`") + " is attached to `" + instance + "`"
+                            + (attached.isEmpty()
+                                    ? "; `hydra model attach` attaches one"
+                                    : "; there is " + String.join(", ", attached)));
+        }
+        detach(row.getId(), name);
+        return name;
+    }
+
+    /** The panes whose recorder has stopped, as {@code instance} names. */
+    List<String> unrecorded() {
+        return tmux.panes().orElse(List.of()).stream()
+                .filter(p -> p.isShell() && p.recording() != null && !p.recorded())
+                .map(Pane::name)
+                .toList();
+    }
+
+    @EventListener
+    void ready(org.springframework.boot.context.event.ApplicationReadyEvent event) {
+        watch.start();
+    }
+
+    @jakarta.annotation.PreDestroy
+    void stop() {
+        watch.stop();
+    }
+
+    @EventListener
+    void changed(InstanceChanged event) {
+        if (event.change() == InstanceChanged.Change.DELETED) {
+            try {
+                close(event.id(), "instance deleted");
+            } catch (HydraException e) {
+                log.warn("the workspace of `{}`, which is deleted, could not be closed: {}", event.name(), e.text());
+            }
+        }
+    }
+
+    @EventListener
+    void said(DialogTurn turn) {
+        instanceRows
+                .findByName(turn.dialogId())
+                .flatMap(i -> workspaces.findById(i.getId()))
+                .map(WorkspaceRow::recording)
+                .ifPresent(id -> {
+                    var model = turn.model() == null ? null : turn.model().toString();
+                    recordings.dialog(
+                            id,
+                            new DialogEntry(
+                                    "message",
+                                    turn.role().name().toLowerCase(Locale.ROOT),
+                                    model,
+                                    turn.content(),
+                                    Map.of("finish", turn.finish().name().toLowerCase(Locale.ROOT))));
+                });
+    }
+
+    /**
+     * Makes records agree with what tmux says now: passes on sizes, starts recorders that stopped, ends recordings whose session is
+     * gone.
+     *
+     * @return false when there is no tmux server
+     */
+    private boolean reconcile() {
+        return locked(() -> {
+            var panes = tmux.panes();
+            var shells = new HashMap<String, Pane>();
+            var known = new HashSet<String>();
+            for (var pane : panes.orElse(List.of())) {
+                if (pane.recording() != null) {
+                    known.add(pane.recording());
+                    if (pane.isShell()) {
+                        shells.put(pane.recording(), pane);
+                    }
+                }
+            }
+            recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
+            looked = true;
+            shells.forEach(this::follow);
+            return panes.isPresent();
+        });
+    }
+
+    /** The recordings nobody ended, but those of these ids: of the open workspaces, and the first time of all there ever were. */
+    private List<Recording> recordings(Set<String> except) {
+        if (!looked) {
+            return recordings.list().stream()
+                    .filter(r -> r.state() != Recording.State.ENDED && !except.contains(r.id()))
+                    .toList();
+        }
+        return workspaces.findAll().stream()
+                .map(WorkspaceRow::recording)
+                .filter(id -> id != null && !except.contains(id))
+                .map(this::unended)
+                .flatMap(Optional::stream)
+                .toList();
+    }
+
+    private void follow(String recording, Pane pane) {
+        var size = new Size(pane.columns(), pane.rows());
+        var resized = !size.equals(sizes.get(recording));
+        var piped = pane.piped() || restartedLately(recording);
+        if (!resized && piped) {
+            return;
+        }
+        unended(recording).ifPresent(r -> {
+            if (resized) {
+                recordings.resized(recording, pane.columns(), pane.rows());
+                sizes.put(recording, size);
+            }
+            if (!piped) {
+                log.warn("nothing records `{}`; starting its recorder again", pane.name());
+                restarted.put(recording, Instant.now());
+                tmux.record(pane, recording, recordings.recorderCommand(r));
+            }
+        });
+    }
+
+    /** A recorder that cannot work at all must not be started for ever. */
+    private boolean restartedLately(String recording) {
+        var last = restarted.get(recording);
+        return last != null && last.plus(BETWEEN_RECORDERS).isAfter(Instant.now());
+    }
+
+    private Optional<Recording> unended(String id) {
+        try {
+            return Optional.of(recordings.find(id)).filter(r -> r.state() != Recording.State.ENDED);
+        } catch (HydraException e) {
+            return Optional.empty(); // deleted
+        }
+    }
+
+    private void end(String recording, String reason) {
+        sizes.remove(recording);
+        restarted.remove(recording);
+        recordings.end(recording, reason);
+    }
+
+    private void begin(
+            Operation operation, Instance instance, Size size, String user, boolean record, List<String> program) {
+        var recording = record
+                ? recordings.begin(new Begin(
+                        instance.name(),
+                        instance.id().toString(),
+                        instance.kind().name().toLowerCase(Locale.ROOT),
+                        instance.spec().image(),
+                        user,
+                        size.columns(),
+                        size.rows(),
+                        instance.kind().name().toLowerCase(Locale.ROOT) + " " + instance.name()))
+                : null;
+        var id = recording == null ? null : recording.id();
+        operation.onFailure(
+                "workspace of `" + instance.name() + "`", () -> close(instance.id(), "could not be opened"));
+        try {
+            workspaces.save(new WorkspaceRow(instance.id(), record, id, now()));
+            tmux.newSession(
+                    instance.name(),
+                    size.columns(),
+                    size.rows(),
+                    Map.of("HYDRA_HOME", home.root().toString()),
+                    identity(instance.id(), instance.name(), Pane.SHELL, id, null),
+                    recording == null ? List.of() : recordings.recorderCommand(recording),
+                    program);
+        } catch (HydraException e) {
+            if (id != null) {
+                end(id, "could not be opened");
+            }
+            workspaces.deleteById(instance.id());
+            throw e;
+        }
+    }
+
+    private void restartShell(List<Pane> panes, List<String> program) {
+        var shell = shell(panes).orElse(null);
+        if (shell != null) {
+            if (shell.dead()) {
+                tmux.respawn(shell, Map.of(), program); // the recorder reads on: the pane is the same
+            }
+            return;
+        }
+        var beside = panes.getFirst();
+        var recording =
+                Optional.ofNullable(beside.recording()).flatMap(this::unended).orElse(null);
+        tmux.split(
+                beside,
+                List.of("-h", "-b", "-l", "60%"),
+                Map.of(),
+                identity(beside.instance(), beside.name(), Pane.SHELL, beside.recording(), null),
+                recording == null ? List.of() : recordings.recorderCommand(recording),
+                active(panes),
+                program);
+    }
+
+    /** Makes the dialog pane of a model, where the workspace is open and has none; starts it again where it ended. */
+    private void showDialog(UUID instance, AttachmentRow attachment) {
+        var panes = panes(instance);
+        if (panes.isEmpty()) {
+            return;
+        }
+        var name = panes.getFirst().name();
+        var program = List.of(
+                System.getProperty("hydra.launcher", "hydra"),
+                "model",
+                "chat",
+                attachment.model(),
+                "--workspace",
+                name);
+        var environment = new HashMap<>(
+                JsonMapper.shared().readValue(attachment.endpoint(), new TypeReference<Map<String, String>>() {}));
+        environment.put("HYDRA_HOME", home.root().toString());
+        var known = dialog(panes, attachment.model());
+        if (known.isPresent()) {
+            if (known.get().dead()) {
+                tmux.respawn(known.get(), environment, program);
+            }
+            return;
+        }
+        var last = panes.stream().filter(p -> !p.isShell()).reduce((first, second) -> second);
+        tmux.split(
+                last.orElse(panes.getFirst()),
+                last.isPresent() ? List.of("-v") : List.of("-h", "-l", "40%"),
+                environment,
+                identity(instance, name, Pane.DIALOG, panes.getFirst().recording(), attachment.model()),
+                List.of(),
+                active(panes),
+                program);
+    }
+
+    private void showModels(UUID instance) {
+        panes(instance).stream()
+                .map(Pane::session)
+                .findFirst()
+                .ifPresent(session -> tmux.setSession(
+                        session,
+                        "@models",
+                        attachments.findByInstanceIdOrderByAttached(instance).stream()
+                                .map(AttachmentRow::model)
+                                .collect(Collectors.joining(", "))));
+    }
+
+    private void detach(UUID instance, String model) {
+        locked(() -> {
+            attachments.findByInstanceIdAndModel(instance, model).ifPresent(attachments::delete);
+            dialog(panes(instance), model).ifPresent(tmux::killPane);
+            showModels(instance);
+            return null;
+        });
+    }
+
+    private void close(UUID instance, String reason) {
+        locked(() -> {
+            var panes = panes(instance);
+            var ids =
+                    panes.stream().map(Pane::recording).filter(Objects::nonNull).collect(Collectors.toSet());
+            workspaces.findById(instance).map(WorkspaceRow::recording).ifPresent(ids::add);
+            panes.stream().map(Pane::session).distinct().forEach(tmux::killSession);
+            ids.stream().filter(id -> unended(id).isPresent()).forEach(id -> end(id, reason));
+            workspaces.findById(instance).ifPresent(workspaces::delete);
+            return null;
+        });
+    }
+
+    private Workspace opened(UUID id, @Nullable String name, List<Pane> panes, List<String> models) {
+        var first = panes.getFirst();
+        return new Workspace(
+                name == null ? first.name() : name,
+                id,
+                name == null ? State.ORPHANED : State.OPEN,
+                name == null ? "its instance is no more; `hydra workspace close " + first.name() + "` ends it" : null,
+                first.session(),
+                panes.stream()
+                        .map(p -> new Workspace.Pane(
+                                p.role(),
+                                p.model(),
+                                p.ended(),
+                                p.isShell() ? p.recorded() : p.recording() != null,
+                                p.columns(),
+                                p.rows()))
+                        .toList(),
+                models,
+                first.recording(),
+                first.created(),
+                first.attached());
+    }
+
+    private void requireNoOrphan(Instance instance) {
+        var other = tmux.panes().orElse(List.of()).stream()
+                .anyMatch(p -> p.name().equals(instance.name()) && !p.instance().equals(instance.id()));
+        if (other) {
+            throw HydraException.conflict("the workspace of an earlier `" + instance.name()
+                    + "` is still open; close it with `hydra workspace close " + instance.name() + "`");
+        }
+    }
+
+    private InstanceRow row(String instance) {
+        return instanceRows
+                .findByName(instance)
+                .orElseThrow(() -> HydraException.notFound("there is no instance `" + PlainText.shorten(instance)
+                        + "`; `hydra list` shows what there is"));
+    }
+
+    private List<Pane> panes(UUID instance) {
+        return tmux.panes().orElse(List.of()).stream()
+                .filter(p -> p.instance().equals(instance))
+                .toList();
+    }
+
+    private static Optional<Pane> shell(List<Pane> panes) {
+        return panes.stream().filter(Pane::isShell).findFirst();
+    }
+
+    private static Optional<Pane> dialog(List<Pane> panes, String model) {
+        return panes.stream()
+                .filter(p -> !p.isShell() && model.equals(p.model()))
+                .findFirst();
+    }
+
+    private static String active(List<Pane> panes) {
+        return panes.stream()
+                .filter(Pane::active)
+                .findFirst()
+                .orElse(panes.getFirst())
+                .id();
+    }
+
+    private static Map<String, String> identity(
+            UUID instance, String name, String role, @Nullable String recording, @Nullable String model) {
+        var options = new LinkedHashMap<String, String>();
+        options.put("@instance", instance.toString());
+        options.put("@name", name);
+        options.put("@role", role);
+        if (recording != null) {
+            options.put("@recording", recording);
+        }
+        if (model != null) {
+            options.put("@model", model);
+        }
+        return options;
+    }
+
+    private static Instant now() {
+        return Instant.now().truncatedTo(ChronoUnit.MILLIS);
+    }
+
+    private <T extends @Nullable Object> T locked(Supplier<T> work) {
+        lock.lock();
+        try {
+            return work.get();
+        } finally {
+            lock.unlock();
+        }
+    }
+}

@@ -1,0 +1,483 @@
+package dev.hydravisor.workspace;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.Processes;
+import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.instance.VmSpec;
+import dev.hydravisor.inventory.Attachments;
+import dev.hydravisor.inventory.Instances;
+import dev.hydravisor.inventory.Workspaces;
+import dev.hydravisor.model.DialogTurn;
+import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import dev.hydravisor.recording.Recording;
+import dev.hydravisor.recording.RecordingService;
+import dev.hydravisor.workspace.Workspace.State;
+import dev.hydravisor.workspace.tmux.Pane;
+import dev.hydravisor.workspace.tmux.Tmux;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.springframework.boot.WebApplicationType;
+import org.springframework.boot.autoconfigure.AutoConfigurationPackage;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
+import org.springframework.boot.builder.SpringApplicationBuilder;
+import org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration;
+import org.springframework.boot.flyway.autoconfigure.FlywayAutoConfiguration;
+import org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
+import org.springframework.boot.transaction.autoconfigure.TransactionAutoConfiguration;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.annotation.ComponentScan;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.util.FileSystemUtils;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Against the real tmux, database and recorder, in a home whose name would break any careless quoting. */
+class WorkspaceIT {
+    private static final VmSpec SPEC = new VmSpec("tiny", 1, 256, 0, "me", null, "default");
+    private static final String MODEL = "ollama:llama3.2";
+
+    private final ShellBackend backend = new ShellBackend();
+    private Path folder = Path.of("/");
+    private Path home = Path.of("/");
+    private @Nullable ConfigurableApplicationContext context;
+
+    @Configuration
+    @ImportAutoConfiguration({
+        DataSourceAutoConfiguration.class,
+        FlywayAutoConfiguration.class,
+        HibernateJpaAutoConfiguration.class,
+        DataJpaRepositoriesAutoConfiguration.class,
+        TransactionAutoConfiguration.class
+    })
+    @AutoConfigurationPackage(basePackages = "dev.hydravisor.inventory")
+    @ComponentScan({"dev.hydravisor.workspace", "dev.hydravisor.recording", "dev.hydravisor.instance"})
+    static class App {}
+
+    @BeforeEach
+    void start() throws IOException {
+        folder = Files.createTempDirectory(Path.of("/tmp"), "hy");
+        home = folder.resolve("a b'\"$(touch pwned)`id`#{x}#[y]%H\\;é;");
+        var launcher = folder.resolve("it's $(a) launcher;");
+        Files.writeString(launcher, "#!/bin/sh\necho \"[$*] [$OLLAMA_HOST] [$HYDRA_HOME]\"\nexec cat\n");
+        Files.setPosixFilePermissions(launcher, PosixFilePermissions.fromString("rwx------"));
+        System.setProperty("hydra.launcher", launcher.toString());
+        restart();
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        try {
+            tmux().run("kill-server");
+        } catch (HydraException e) {
+            // none runs
+        }
+        context().close();
+        System.clearProperty("hydra.launcher");
+        assertThat(Path.of("pwned")).doesNotExist();
+        FileSystemUtils.deleteRecursively(folder);
+    }
+
+    @Test
+    void whatIsTypedInAPaneIsRecordedFromTheFirstByteOnAndAcrossARestartOfTheDaemon() {
+        var opened = open("web");
+        type("web", "echo before-$((40+2))");
+        await(() -> terminal(opened).contains("before-42"));
+
+        context().close();
+        keys("web", "echo while-$((1+1))");
+        restart();
+        type("web", "echo after-$((40+3))");
+        await(() -> terminal(opened).contains("after-43"));
+
+        var found = workspaces().find("web");
+        assertThat(found.session()).isEqualTo(opened.session());
+        assertThat(found.recording()).isEqualTo(opened.recording());
+        assertThat(terminal(opened)).startsWith("the first byte").contains("while-2");
+
+        workspaces().close(Operation.silent(), "web");
+        assertThat(tmux().panes()).isEmpty();
+        assertThat(recording(opened).state()).isEqualTo(Recording.State.ENDED);
+        assertThat(recording(opened).endReason()).isEqualTo("closed by user");
+        assertThatThrownBy(() -> workspaces().find("web")).hasMessageContaining("has no open workspace");
+    }
+
+    @Test
+    void openingAgainChangesNothingButStartsWhatEnded() {
+        var opened = open("web");
+        attach("web", MODEL);
+        var before = panes().stream().map(Pane::id).toList();
+
+        workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+        assertThat(panes()).extracting(Pane::id).isEqualTo(before);
+
+        type("web", "exit 7");
+        await(() ->
+                "status 7".equals(workspaces().find("web").panes().getFirst().ended()));
+        workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+        type("web", "echo again-$((1+1))");
+
+        await(() -> terminal(opened).contains("again-2"));
+        assertThat(panes()).extracting(Pane::id).isEqualTo(before);
+        assertThat(panes()).noneMatch(Pane::dead);
+        assertThat(backend.instances).hasSize(1);
+    }
+
+    @Test
+    void aShellPaneThatWasKilledComesBackBesideTheDialogAndIsRecorded() {
+        var opened = open("web");
+        attach("web", MODEL);
+        tmux().killPane(shell());
+
+        workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+        type("web", "echo back-$((1+1))");
+
+        await(() -> terminal(opened).contains("back-2"));
+        assertThat(panes()).extracting(Pane::role).containsExactly("shell", "dialog");
+    }
+
+    @Test
+    void aKilledTmuxServerIsSaidPlainlyAndTheWorkspaceReopensOnRequest() {
+        var opened = open("web");
+        kill(tmux().run("display-message", "-p", "#{pid}").strip());
+
+        await(() -> recording(opened).state() == Recording.State.ENDED);
+        var ended = workspaces().find("web");
+        assertThat(ended.state()).isEqualTo(State.ENDED);
+        assertThat(ended.reason()).isEqualTo("the tmux server ended; `hydra workspace open web` opens it anew");
+        assertThat(recording(opened).endReason()).isEqualTo("tmux server ended");
+        assertThatThrownBy(() -> workspaces().attachCommand("web")).hasMessageContaining("no open workspace");
+
+        var again = workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+        assertThat(again.state()).isEqualTo(State.OPEN);
+        assertThat(again.recording()).isNotEqualTo(opened.recording());
+        await(() -> terminal(again).contains("the first byte"));
+    }
+
+    @Test
+    void aKilledRecorderIsStartedAgainByItself() {
+        var opened = open("web");
+        await(() -> terminal(opened).contains("$ "));
+        await(() -> !recorders(opened).isEmpty());
+        recorders(opened).forEach(WorkspaceIT::kill);
+
+        await(() -> shell().piped() && !recorders(opened).isEmpty());
+        type("web", "echo on-$((1+1))");
+        await(() -> terminal(opened).contains("on-2"));
+    }
+
+    @Test
+    void aModelsDialogComesAndGoesWhileTheShellStays() {
+        open("web");
+        var shell = shell();
+
+        workspaces().attachModel(Operation.silent(), "web", MODEL, Map.of("OLLAMA_HOST", "127.0.0.1:1;"));
+        workspaces().attachModel(Operation.silent(), "web", MODEL, Map.of("OLLAMA_HOST", "127.0.0.1:2"));
+        workspaces().attachModel(Operation.silent(), "web", "ollama:qwen", Map.of());
+        assertThat(panes()).extracting(Pane::model).containsExactly(null, MODEL, "ollama:qwen");
+        assertThat(shell().id()).isEqualTo(shell.id());
+        assertThat(shell().active()).isTrue();
+        await(() -> screen(panes().get(1))
+                .replace("\n", "")
+                .contains("[model chat " + MODEL + " --workspace web] [127.0.0.1:1;] [" + home + "]"));
+        await(() -> screen(panes().get(2)).replace("\n", "").contains("--workspace web] [] ["));
+
+        assertThatThrownBy(() -> workspaces().detachModel("web", null))
+                .hasMessage("`web` has several models; name one of " + MODEL + ", ollama:qwen");
+        assertThat(workspaces().detachModel("web", MODEL)).isEqualTo(MODEL);
+        assertThat(workspaces().detachModel("web", null)).isEqualTo("ollama:qwen");
+        assertThat(panes()).extracting(Pane::id).containsExactly(shell.id());
+        assertThatThrownBy(() -> workspaces().detachModel("web", null)).hasMessageStartingWith("no model is attached");
+        assertThat(bean(Attachments.class).findAll()).isEmpty();
+    }
+
+    @Test
+    void aTurnOfTheDialogIsPutIntoTheRecording() {
+        var opened = open("web");
+
+        context()
+                .publishEvent(new DialogTurn(
+                        "web",
+                        DialogTurn.Role.USER,
+                        ModelRef.parse(MODEL),
+                        "what is up?",
+                        DialogTurn.Finish.COMPLETE,
+                        Instant.now()));
+
+        assertThat(read(recording(opened).file("dialog.jsonl"))).contains("what is up?", MODEL, "complete");
+    }
+
+    @Test
+    void aClientInsideAnotherTmuxAttachesAndItsSizeIsRecorded() {
+        var opened = open("web");
+        var outer = List.of("tmux", "-S", folder.resolve("outer").toString(), "-f", "/dev/null");
+        var start = new ArrayList<>(outer);
+        start.addAll(List.of("new-session", "-d", "-x", "90", "-y", "30", "--"));
+        start.addAll(workspaces().attachCommand("web"));
+        Processes.require(Duration.ofSeconds(5), start);
+        try {
+            await(() -> workspaces().find("web").attached() == 1);
+            await(() -> read(recording(opened).file("resize.idx")).contains(" 90x"));
+            keys("web", "echo seen-$((1+1))");
+            await(() -> {
+                var screen = new ArrayList<>(outer);
+                screen.addAll(List.of("capture-pane", "-p"));
+                return Processes.require(Duration.ofSeconds(5), screen).contains("seen-2");
+            });
+        } finally {
+            var end = new ArrayList<>(outer);
+            end.add("kill-server");
+            Processes.run(Duration.ofSeconds(5), end);
+        }
+        await(() -> workspaces().find("web").attached() == 0);
+    }
+
+    @Test
+    void aDeletedInstanceLeavesNoSessionAndNoRow() {
+        var opened = open("web");
+        attach("web", MODEL);
+
+        bean(InstanceService.class).delete(Operation.silent(), "web", true);
+
+        assertThat(tmux().panes()).isEmpty();
+        assertThat(bean(Workspaces.class).findAll()).isEmpty();
+        assertThat(bean(Attachments.class).findAll()).isEmpty();
+        assertThat(recording(opened).endReason()).isEqualTo("instance deleted");
+    }
+
+    @Test
+    void aSessionWhoseInstanceIsNoMoreIsReportedAndNotKilled() {
+        open("web");
+        bean(Instances.class).deleteAll();
+
+        assertThat(workspaces().list()).singleElement().satisfies(w -> {
+            assertThat(w.state()).isEqualTo(State.ORPHANED);
+            assertThat(w.reason()).contains("its instance is no more");
+        });
+        bean(InstanceService.class).create(Operation.silent(), "web", SPEC);
+        assertThatThrownBy(() -> workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me"))
+                .hasMessageContaining("earlier `web` is still open");
+
+        workspaces().close(Operation.silent(), "web");
+        assertThat(tmux().panes()).isEmpty();
+        workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+    }
+
+    @Test
+    void aLaunchThatFailsInTheEndLeavesNothing() {
+        backend.shell = List.of();
+
+        assertThatThrownBy(() -> launch("web", MODEL)).hasMessage("the guest offers no login");
+
+        assertThat(backend.instances).isEmpty();
+        assertThat(bean(Instances.class).findAll()).isEmpty();
+        assertThat(bean(Attachments.class).findAll()).isEmpty();
+        assertThat(workspaces().list()).isEmpty();
+        assertThat(tmux().panes()).isEmpty();
+    }
+
+    @Test
+    void aLaunchShowsItsStagesAndDoesNothingTwice() {
+        var stages = new ArrayList<String>();
+        var listener = new Operation.Listener() {
+            @Override
+            public void started(String stage) {
+                stages.add(stage);
+            }
+
+            @Override
+            public void finished(String stage, Duration elapsed) {}
+        };
+        var launch = new Launch("web", SPEC, MODEL, Map.of(), Size.DEFAULT, "me", true);
+
+        var first = workspaces().launch(new Operation(listener), launch);
+        var second = workspaces().launch(Operation.silent(), launch);
+
+        assertThat(stages).containsSubsequence("attaching model", "opening workspace");
+        assertThat(first.panes()).extracting(Workspace.Pane::role).containsExactly("shell", "dialog");
+        assertThat(second).isEqualTo(first);
+        assertThat(first.panes()).allMatch(Workspace.Pane::recorded);
+    }
+
+    @Test
+    void anUnrecordedWorkspaceStaysUnrecorded() {
+        workspaces().launch(Operation.silent(), new Launch("web", SPEC, null, Map.of(), Size.DEFAULT, "me", false));
+        kill(tmux().run("display-message", "-p", "#{pid}").strip());
+        await(() -> tmux().panes().isEmpty());
+
+        var again = workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+
+        assertThat(again.recording()).isNull();
+        assertThat(bean(RecordingService.class).list()).isEmpty();
+    }
+
+    @Test
+    void manyWorkspacesAreOpenedAtOnce() {
+        IntStream.range(0, 6).parallel().forEach(i -> open("w" + i));
+
+        assertThat(workspaces().list()).hasSize(6).allMatch(w -> w.state() == State.OPEN);
+    }
+
+    @Test
+    void doctorSaysWhatTmuxItFoundAndWhereItsServerIs() {
+        open("web");
+
+        assertThat(bean(TmuxCheck.class).findings()).singleElement().satisfies(f -> {
+            assertThat(f.level()).isEqualTo(dev.hydravisor.host.Check.Level.OK);
+            assertThat(f.detail()).contains(home.resolve("run/tmux.sock").toString());
+        });
+    }
+
+    private Workspace open(String name) {
+        return launch(name, null);
+    }
+
+    private Workspace launch(String name, @Nullable String model) {
+        return workspaces()
+                .launch(Operation.silent(), new Launch(name, SPEC, model, Map.of(), Size.DEFAULT, "me", true));
+    }
+
+    private void attach(String name, String model) {
+        workspaces().attachModel(Operation.silent(), name, model, Map.of());
+    }
+
+    /** Types once the shell has shown its prompt. */
+    private void type(String name, String line) {
+        await(() -> screen(shell()).strip().endsWith("$"));
+        keys(name, line);
+    }
+
+    private void keys(String name, String line) {
+        var tmux = new Tmux(new HydraHome(home));
+        var pane = tmux.panes().orElseThrow().stream()
+                .filter(p -> p.name().equals(name) && p.isShell())
+                .findFirst()
+                .orElseThrow();
+        tmux.run(List.of(
+                List.of("send-keys", "-t", pane.id(), "-l", line), List.of("send-keys", "-t", pane.id(), "Enter")));
+    }
+
+    private String screen(Pane pane) {
+        return tmux().run("capture-pane", "-p", "-t", pane.id());
+    }
+
+    private List<Pane> panes() {
+        return tmux().panes().orElseThrow();
+    }
+
+    private Pane shell() {
+        return panes().stream().filter(Pane::isShell).findFirst().orElseThrow();
+    }
+
+    private Recording recording(Workspace workspace) {
+        return bean(RecordingService.class).list().stream()
+                .filter(r -> r.id().equals(workspace.recording()))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private String terminal(Workspace workspace) {
+        return read(recording(workspace).file("terminal.raw"));
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.exists(file) ? Files.readString(file, StandardCharsets.UTF_8) : "";
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    /** The processes that hold the recording's bytes open. */
+    private List<String> recorders(Workspace workspace) {
+        var file = recording(workspace).file("terminal.raw");
+        return ProcessHandle.allProcesses()
+                .map(ProcessHandle::pid)
+                .filter(pid -> {
+                    try (var fds = Files.list(Path.of("/proc/" + pid + "/fd"))) {
+                        return fds.anyMatch(fd -> {
+                            try {
+                                return Files.readSymbolicLink(fd).equals(file);
+                            } catch (IOException e) {
+                                return false;
+                            }
+                        });
+                    } catch (IOException e) {
+                        return false;
+                    }
+                })
+                .map(pid -> "" + pid)
+                .toList();
+    }
+
+    private static void kill(String pid) {
+        Processes.require(Duration.ofSeconds(5), List.of("kill", "-9", pid));
+    }
+
+    private WorkspaceService workspaces() {
+        return bean(WorkspaceService.class);
+    }
+
+    private Tmux tmux() {
+        return bean(Tmux.class);
+    }
+
+    private <T> T bean(Class<T> type) {
+        return context().getBean(type);
+    }
+
+    private ConfigurableApplicationContext context() {
+        return java.util.Objects.requireNonNull(context);
+    }
+
+    private void restart() {
+        context = new SpringApplicationBuilder(App.class)
+                .web(WebApplicationType.NONE)
+                .initializers(c -> {
+                    var beans = (org.springframework.context.support.GenericApplicationContext) c;
+                    beans.registerBean(HydraHome.class, () -> new HydraHome(home));
+                    beans.registerBean(ObjectMapper.class, JsonMapper::shared);
+                    beans.registerBean(ShellBackend.class, () -> backend);
+                })
+                .run(
+                        "--spring.main.banner-mode=off",
+                        "--spring.datasource.url=jdbc:h2:file:" + folder.resolve("db"),
+                        "--spring.jpa.hibernate.ddl-auto=none");
+    }
+
+    private static void await(Callable<Boolean> condition) {
+        var limit = System.nanoTime() + Duration.ofSeconds(15).toNanos();
+        try {
+            while (!condition.call()) {
+                assertThat(System.nanoTime())
+                        .as("it did not come to pass within 15 s")
+                        .isLessThan(limit);
+                Thread.sleep(30);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.workspace;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.workspace.tmux;
+
+import org.jspecify.annotations.NullMarked;
