@@ -2,6 +2,7 @@ package dev.hydravisor;
 
 import dev.hydravisor.client.Client;
 import dev.hydravisor.daemon.Hydrad;
+import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.wire.FrameChannel;
 import dev.hydravisor.wire.Rendezvous;
 import java.io.IOException;
@@ -15,6 +16,7 @@ import java.util.List;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.annotation.Bean;
 
 /**
  * The daemon's program: {@code --daemon} serves the home's socket; {@code --in-process} serves one client in this very process, by the
@@ -62,6 +64,11 @@ public class HydraApplication {
         } catch (InterruptedException e) {
             return 130;
         }
+    }
+
+    @Bean
+    HydraHome home() {
+        return HydraHome.fromEnvironment();
     }
 
     private static ConfigurableApplicationContext start() {

@@ -100,7 +100,18 @@ public final class Hydrad implements AutoCloseable {
         } catch (RuntimeException e) {
             log.error("cannot start", e);
             console.completeExceptionally(e);
+            leave();
         }
+    }
+
+    /** Whoever waits is told why, and the next command starts a daemon anew: the cause may be mended by then. */
+    private static void leave() {
+        try {
+            Thread.sleep(1000);
+        } catch (InterruptedException e) {
+            // Then now.
+        }
+        System.exit(1);
     }
 
     private void accept(ServerSocketChannel server) throws IOException {

@@ -30,7 +30,7 @@ record DiskFile(String format, long virtualSize) {
     private static final long DIRTY_OR_CORRUPT = 0b11;
     private static final long EXTERNAL_DATA = 0b100;
     private static final Duration LIMIT = Duration.ofMinutes(2);
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final JsonMapper JSON = JsonMapper.shared();
 
     /**
      * Looks at a file.

@@ -27,7 +27,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.stereotype.Service;
-import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The life cycle of instances, whatever their backend; what is asked for is kept, what runs is asked of the backend each time. */
 @Service
@@ -38,24 +38,19 @@ public class InstanceService {
     // A host name, a libvirt domain's name, a containerd id and a tmux session's name at once.
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
     private static final int MAX_NAME = 63;
+    private static final JsonMapper JSON = JsonMapper.shared();
 
     private final Map<Kind, Backend> backends;
     private final Instances instances;
     private final Attachments attachments;
-    private final ObjectMapper json;
     private final ApplicationEventPublisher events;
     private final Set<String> busy = ConcurrentHashMap.newKeySet();
 
     public InstanceService(
-            List<Backend> backends,
-            Instances instances,
-            Attachments attachments,
-            ObjectMapper json,
-            ApplicationEventPublisher events) {
+            List<Backend> backends, Instances instances, Attachments attachments, ApplicationEventPublisher events) {
         this.backends = new EnumMap<>(backends.stream().collect(Collectors.toMap(Backend::kind, identity())));
         this.instances = instances;
         this.attachments = attachments;
-        this.json = json;
         this.events = events;
         backends.forEach(b -> b.onChange(this::changed));
     }
@@ -86,7 +81,7 @@ public class InstanceService {
                             UUID.randomUUID(),
                             name,
                             spec.kind().name(),
-                            json.writeValueAsString(spec),
+                            JSON.writeValueAsString(spec),
                             Instant.now().truncatedTo(ChronoUnit.MILLIS)));
                     operation.onFailure("record of `" + name + "`", () -> instances.deleteById(row.getId()));
                     backend.create(operation, ref(row), spec);
@@ -262,9 +257,9 @@ public class InstanceService {
     }
 
     private void requireSame(String name, InstanceRow known, InstanceSpec wanted) {
-        var is = json.readTree(known.spec());
+        var is = JSON.readTree(known.spec());
         var asked =
-                json.readTree(json.writeValueAsString(wanted)); // read as the other was: 0 as a long is no 0 as an int
+                JSON.readTree(JSON.writeValueAsString(wanted)); // read as the other was: 0 as a long is no 0 as an int
         if (!known.kind().equals(wanted.kind().name())) {
             throw HydraException.conflict(
                     "`" + name + "` is a " + known.kind().toLowerCase(java.util.Locale.ROOT) + "; choose another name");
@@ -289,7 +284,7 @@ public class InstanceService {
 
     private InstanceSpec spec(InstanceRow row) {
         return switch (Kind.valueOf(row.kind())) {
-            case VM -> json.readValue(row.spec(), VmSpec.class);
+            case VM -> JSON.readValue(row.spec(), VmSpec.class);
             case CONTAINER -> throw new IllegalStateException("no container backend made `" + row.name() + "`");
         };
     }
