@@ -108,7 +108,7 @@ public class Console {
                 .toList();
         if (group.isEmpty()) {
             throw HydraException.usage("there is no command `" + PlainText.shorten(word) + "`" + near(word)
-                    + "; `hydra help` shows what there is");
+                    + "`hydra help` shows what there is");
         }
         var asked = argv.size() == 2 && (argv.get(1).equals("-h") || argv.get(1).equals("--help"));
         if (argv.size() > 1 && !asked) {
@@ -125,8 +125,8 @@ public class Console {
                 .distinct()
                 .filter(n -> distance(n, word) <= 2)
                 .min(Comparator.comparingInt(n -> distance(n, word)))
-                .map(n -> "; did you mean `" + n + "`?")
-                .orElse("");
+                .map(n -> "; did you mean `" + n + "`? ")
+                .orElse("; ");
     }
 
     private void help(Invocation in) {

@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.recording.Format;
 import dev.hydravisor.recording.Recording;
@@ -26,7 +27,7 @@ class RecordingCommands implements Commands {
             .column("INSTANCE", Recording::instance)
             .column("STATE", r -> word(r.state()))
             .column("LENGTH", r -> length(r.seconds()))
-            .column("SIZE", r -> dev.hydravisor.host.PlainText.bytes(r.bytes()))
+            .column("SIZE", r -> PlainText.bytes(r.bytes()))
             .column("USER", Recording::user)
             .column("TITLE", Recording::title);
 
@@ -44,9 +45,7 @@ class RecordingCommands implements Commands {
             .column("REASON", s -> Objects.toString(s.recording().endReason(), ""))
             .column("LENGTH", s -> length(s.recording().seconds()))
             .column("TERMINAL", s -> s.recording().cols() + "x" + s.recording().rows())
-            .column(
-                    "SIZE",
-                    s -> dev.hydravisor.host.PlainText.bytes(s.recording().bytes()))
+            .column("SIZE", s -> PlainText.bytes(s.recording().bytes()))
             .column("LOG", Shown::log)
             .column("COMPLAINTS", s -> String.join("; ", s.complaints()));
 
@@ -178,9 +177,9 @@ class RecordingCommands implements Commands {
         var wanted = in.argument("RECORDING");
         var recording = recordings.find(wanted);
         if (!recording.id().contains(wanted)) {
-            throw HydraException.usage("`" + dev.hydravisor.host.PlainText.shorten(wanted)
-                    + "` is no id of a recording; `hydra recording list --filter " + "instance="
-                    + dev.hydravisor.host.PlainText.shorten(wanted) + "` shows them");
+            throw HydraException.usage(
+                    "`" + PlainText.shorten(wanted) + "` is no id of a recording; `hydra recording list --filter "
+                            + "instance=" + PlainText.shorten(wanted) + "` shows them");
         }
         if (in.dryRun()) {
             in.out().println("would remove " + recording.folder());
@@ -193,8 +192,7 @@ class RecordingCommands implements Commands {
         return Arrays.stream(Format.values())
                 .filter(f -> f.word().equals(word))
                 .findFirst()
-                .orElseThrow(() -> HydraException.usage("`" + dev.hydravisor.host.PlainText.shorten(word)
-                        + "` is no format; use "
+                .orElseThrow(() -> HydraException.usage("`" + PlainText.shorten(word) + "` is no format; use "
                         + Arrays.stream(Format.values()).map(Format::word).collect(Collectors.joining(", "))));
     }
 
@@ -207,8 +205,8 @@ class RecordingCommands implements Commands {
         } catch (NumberFormatException e) {
             // said below
         }
-        throw HydraException.usage("`--speed` is `" + dev.hydravisor.host.PlainText.shorten(text)
-                + "`; give a number above 0, such as 2 or 0.5");
+        throw HydraException.usage(
+                "`--speed` is `" + PlainText.shorten(text) + "`; give a number above 0, such as 2 or 0.5");
     }
 
     private static @Nullable Duration duration(String option, @Nullable String text) {
@@ -217,8 +215,8 @@ class RecordingCommands implements Commands {
         }
         var parts = DURATION.matcher(text);
         if (!parts.matches()) {
-            throw HydraException.usage("`--" + option + "` is `" + dev.hydravisor.host.PlainText.shorten(text)
-                    + "`; give a time, such as 500ms, 1.5s or 2m");
+            throw HydraException.usage(
+                    "`--" + option + "` is `" + PlainText.shorten(text) + "`; give a time, such as 500ms, 1.5s or 2m");
         }
         var unit =
                 switch (parts.group(2)) {

@@ -61,6 +61,8 @@ final class Repl {
             } catch (HydraException e) {
                 Console.failed(session, e);
             } finally {
+                // A Ctrl-C that came as the command ended is not meant for the next one.
+                Thread.interrupted();
                 session.out().flush();
                 session.err().flush();
             }

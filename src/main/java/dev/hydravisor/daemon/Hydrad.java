@@ -1,6 +1,7 @@
 package dev.hydravisor.daemon;
 
 import dev.hydravisor.console.Console;
+import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.wire.Frame;
 import dev.hydravisor.wire.Frame.Type;
 import dev.hydravisor.wire.FrameChannel;
@@ -53,6 +54,9 @@ public final class Hydrad implements AutoCloseable {
      */
     public static int run(Path home, Supplier<ConfigurableApplicationContext> application) throws IOException {
         var rendezvous = Rendezvous.in(home).check();
+        var folders = new HydraHome(home);
+        folders.run();
+        folders.db();
         var held = lock(rendezvous);
         if (held == null) {
             log.info("another hydrad serves `{}`", home);
@@ -78,6 +82,9 @@ public final class Hydrad implements AutoCloseable {
     public static void serveInProcess(
             Path home, SocketChannel client, Supplier<ConfigurableApplicationContext> application) throws IOException {
         var rendezvous = Rendezvous.in(home);
+        var folders = new HydraHome(home);
+        folders.run();
+        folders.db();
         try (var hydrad = new Hydrad(rendezvous, application)) {
             Thread.ofPlatform().name("start").start(hydrad::startApplication);
             hydrad.serve(new FrameChannel(client));

@@ -91,7 +91,7 @@ final class RelayInput extends NonBlockingInputStream {
             try {
                 wait(left);
             } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
+                // The exception alone says it: a flag left set would end every later read too.
                 throw new InterruptedIOException();
             }
         }

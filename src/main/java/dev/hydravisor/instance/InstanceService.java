@@ -176,6 +176,11 @@ public class InstanceService {
                 .toList();
     }
 
+    /** The names of all instances, without asking any backend. */
+    public List<String> names() {
+        return instances.findAllByOrderByName().stream().map(InstanceRow::name).toList();
+    }
+
     /** @throws HydraException NOT_FOUND when there is none of that name */
     public Instance find(String name) {
         var row = row(name);
@@ -251,7 +256,7 @@ public class InstanceService {
             case RUNNING -> {}
             case MISSING ->
                 throw HydraException.notFound(
-                        label(row) + " is missing from its backend; delete it with `hydra delete " + row.name() + "`");
+                        label(row) + " is missing from its backend; delete it and create it anew");
             default -> backend(row).start(operation, ref(row), spec(row), ADDRESS_LIMIT);
         }
     }

@@ -48,8 +48,11 @@ syscall $fdatasync, fileno $_ for $raw, $idx;
 sub record {
     my ($bytes) = @_;
     my $time = now();
-    my $written = syswrite($raw, $bytes) // 0;
-    fail($time) if $written < length $bytes;
+    my $written = 0;
+    while ($written < length $bytes) {
+        my $count = syswrite $raw, $bytes, 65536, $written or fail($time), last;
+        $written += $count;
+    }
     if ($written && ($lost || $time - $indexed >= 1000) && line("$time $size" . ($lost ? " gap $lost" : ''))) {
         ($indexed, $lost) = ($time, 0);
     }

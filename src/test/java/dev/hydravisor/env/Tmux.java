@@ -136,7 +136,7 @@ public final class Tmux implements AutoCloseable {
         return Long.parseLong(run("display-message", "-p", "#{pid}").strip());
     }
 
-    /** Ends the server, and waits until it is gone. */
+    /** Ends the server, and waits until it is gone. The second time it does nothing. */
     @Override
     public void close() {
         try {
@@ -148,8 +148,8 @@ public final class Tmux implements AutoCloseable {
         }
         try {
             Files.deleteIfExists(folder.resolve("sock"));
-            Files.delete(folder.resolve("tmux.conf"));
-            Files.delete(folder);
+            Files.deleteIfExists(folder.resolve("tmux.conf"));
+            Files.deleteIfExists(folder);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

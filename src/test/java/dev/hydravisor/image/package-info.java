@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.image;
+
+import org.jspecify.annotations.NullMarked;

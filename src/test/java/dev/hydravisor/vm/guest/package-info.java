@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.vm.guest;
+
+import org.jspecify.annotations.NullMarked;

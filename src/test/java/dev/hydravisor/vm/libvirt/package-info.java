@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.vm.libvirt;
+
+import org.jspecify.annotations.NullMarked;

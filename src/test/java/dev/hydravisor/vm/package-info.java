@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.vm;
+
+import org.jspecify.annotations.NullMarked;
