@@ -147,6 +147,14 @@ class RecordingIT {
         assertThat(fresh.attributes()).isEqualTo(pane.attributes());
         assertThat(fresh.format("#{cursor_x},#{cursor_y} #{alternate_on}"))
                 .isEqualTo(pane.format("#{cursor_x},#{cursor_y} #{alternate_on}"));
+        // The one thing that tmux itself writes otherwise: line drawing as its letters.
+        try (var none = java.io.Writer.nullWriter()) {
+            var plain = new PlainText(none, recording.cols(), recording.rows());
+            plain.feed(Files.readString(file));
+            assertThat(plain.screen().replace("┌──┐", "lqqk").lines().map(String::stripTrailing))
+                    .containsExactlyElementsOf(
+                            pane.screen().lines().map(String::stripTrailing).toList());
+        }
         fresh.kill();
     }
 
