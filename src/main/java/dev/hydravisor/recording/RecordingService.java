@@ -346,7 +346,7 @@ public class RecordingService {
             switch (format) {
                 case CAST -> Cast.v2(archive, metaOrGuess(archive), out);
                 case CAST_V3 -> Cast.v3(archive, metaOrGuess(archive), out);
-                case TXT -> PlainText.write(archive, metaOrGuess(archive), out);
+                case TXT -> ScreenText.write(archive, metaOrGuess(archive), out);
                 case JSONL -> {
                     for (var line : archive.lines(Archive.DIALOG)) {
                         out.write(line + "\n");
@@ -395,7 +395,8 @@ public class RecordingService {
         var end =
                 switch (state) {
                     case ENDED -> meta.end();
-                    case CUT_OFF -> meta.start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS);
+                    case CUT_OFF ->
+                        meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS);
                     case RECORDING -> null;
                 };
         return new Recording(

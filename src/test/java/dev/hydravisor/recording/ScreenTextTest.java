@@ -7,10 +7,10 @@ import java.io.StringWriter;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-class PlainTextTest {
+class ScreenTextTest {
     private static String text(int cols, int rows, String printed) throws IOException {
         var out = new StringWriter();
-        var text = new PlainText(out, cols, rows);
+        var text = new ScreenText(out, cols, rows);
         text.feed(printed);
         text.finish();
         return out.toString();
