@@ -38,8 +38,8 @@ class DialogViewIT {
 
     private String dialog = "";
     private Console console;
-    private TestSession session;
-    private Thread command;
+    private TestSession session = TestSession.pipe(Map.of(), "");
+    private Thread command = new Thread();
     private final AtomicInteger status = new AtomicInteger(-1);
     private int seen;
 
@@ -66,7 +66,7 @@ class DialogViewIT {
 
     @AfterEach
     void leave() throws InterruptedException {
-        if (command != null && command.isAlive()) {
+        if (command.isAlive()) {
             session.type(CTRL_D);
             command.join(10_000);
             assertThat(command.isAlive()).as("the view is still there").isFalse();
