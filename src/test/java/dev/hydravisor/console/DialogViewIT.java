@@ -61,7 +61,7 @@ class DialogViewIT {
             ollama.restart();
         }
         dialog = "view-" + ++number;
-        console = new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), new Names())));
+        console = new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), new NoNames())));
     }
 
     @AfterEach

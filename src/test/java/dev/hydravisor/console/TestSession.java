@@ -98,6 +98,11 @@ final class TestSession implements Session {
     }
 
     @Override
+    public java.io.OutputStream outBytes() {
+        return screen;
+    }
+
+    @Override
     public PrintWriter out() {
         return outWriter;
     }
