@@ -27,7 +27,8 @@ class ArchitectureTest {
                 .resideInAnyPackage("dev.hydravisor.client..", "dev.hydravisor.wire..")
                 .should()
                 .dependOnClassesThat()
-                .resideOutsideOfPackages("java..", "sun.misc..", "org.jspecify..", "dev.hydravisor.client..", "dev.hydravisor.wire.."));
+                .resideOutsideOfPackages(
+                        "java..", "sun.misc..", "org.jspecify..", "dev.hydravisor.client..", "dev.hydravisor.wire.."));
     }
 
     @Test
@@ -61,7 +62,12 @@ class ArchitectureTest {
     }
 
     private static ArchRule only(String module, String... packages) {
-        return noClasses().that().resideOutsideOfPackage(module).should().dependOnClassesThat().resideInAnyPackage(packages);
+        return noClasses()
+                .that()
+                .resideOutsideOfPackage(module)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(packages);
     }
 
     private static void check(ArchRule rule) {

@@ -4,6 +4,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -100,6 +101,11 @@ final class TestSession implements Session {
     @Override
     public PrintWriter out() {
         return outWriter;
+    }
+
+    @Override
+    public OutputStream outBytes() {
+        throw new UnsupportedOperationException();
     }
 
     @Override
