@@ -1,14 +1,46 @@
 package dev.hydravisor.console;
 
-/** Live names for Tab. */
-interface Names {
-    /** Names of all instances. */
-    Values instances();
+import dev.hydravisor.image.Image;
+import dev.hydravisor.image.ImageService;
+import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.model.Models;
+import dev.hydravisor.recording.Recording;
+import dev.hydravisor.recording.RecordingService;
+import org.springframework.stereotype.Component;
 
-    Values images();
+/** Live names for Tab: what there is right now. */
+@Component
+class Names {
+    private final InstanceService instances;
+    private final ImageService images;
+    private final Models models;
+    private final RecordingService recordings;
+
+    Names(InstanceService instances, ImageService images, Models models, RecordingService recordings) {
+        this.instances = instances;
+        this.images = images;
+        this.models = models;
+        this.recordings = recordings;
+    }
+
+    /** Names of all instances. */
+    Values instances() {
+        return _ -> instances.names();
+    }
+
+    Values images() {
+        return _ -> images.list().stream().map(Image::name).toList();
+    }
 
     /** {@code provider:id} of all models in reach. */
-    Values models();
+    Values models() {
+        return session -> models.list(Endpoint.of(session::environment)).models().stream()
+                .map(m -> m.model().toString())
+                .toList();
+    }
 
-    Values recordings();
+    Values recordings() {
+        return _ -> recordings.list().stream().map(Recording::id).toList();
+    }
 }

@@ -61,7 +61,8 @@ class DialogViewIT {
             ollama.restart();
         }
         dialog = "view-" + ++number;
-        console = new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), new NoNames())));
+        console =
+                new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), Values.any(), Values.any())));
     }
 
     @AfterEach

@@ -4,6 +4,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -98,13 +99,13 @@ final class TestSession implements Session {
     }
 
     @Override
-    public java.io.OutputStream outBytes() {
-        return screen;
+    public PrintWriter out() {
+        return outWriter;
     }
 
     @Override
-    public PrintWriter out() {
-        return outWriter;
+    public OutputStream outBytes() {
+        throw new UnsupportedOperationException();
     }
 
     @Override
