@@ -72,10 +72,10 @@ class ImageServiceIT {
     ImageServiceIT() {}
 
     @BeforeAll
-    void start() throws IOException {
+    void start(@TempDir Path root) throws IOException {
         libvirt = TestLibvirt.shared();
         pool = "hydra-" + UUID.randomUUID().toString().substring(0, 8);
-        home = new HydraHome(Files.createTempDirectory("hydra-home-"));
+        home = new HydraHome(root);
         context = new SpringApplicationBuilder(Application.class)
                 .initializers(c -> c.getBeanFactory().registerSingleton("hydraHome", home))
                 .run(
