@@ -49,6 +49,8 @@ public final class Client {
     private final FileOutputStream out = new FileOutputStream(FileDescriptor.out);
     private final FileOutputStream err = new FileOutputStream(FileDescriptor.err);
     private long lastInterrupt;
+    private volatile long frames;
+    private boolean staying;
 
     private Client(FrameChannel channel, String terminals) {
         this.channel = channel;
@@ -107,6 +109,7 @@ public final class Client {
             channel.write(hello.frame());
             while (true) {
                 var frame = channel.read();
+                frames++;
                 switch (frame.type()) {
                     case STDOUT -> write(out, frame.payload());
                     case STDERR -> write(err, frame.payload());
@@ -133,6 +136,14 @@ public final class Client {
             return lost("the daemon went away: " + e.getMessage());
         } finally {
             mode.set(TerminalMode.COOKED);
+        }
+    }
+
+    /** This client is one that a user sits at: it will be idle for most of its life. */
+    private void stays() {
+        if (!staying) {
+            staying = true;
+            IdleMemory.watch(() -> frames, () -> {});
         }
     }
 
