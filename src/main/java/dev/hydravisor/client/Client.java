@@ -114,10 +114,15 @@ public final class Client {
                     case STDOUT -> write(out, frame.payload());
                     case STDERR -> write(err, frame.payload());
                     case READ -> keyboard.wanted();
-                    case TERMINAL -> mode.set(frame.text());
-                    case RUN ->
-                        channel.write(
-                                Frame.of(Frame.Type.RUN_EXIT, String.valueOf(run(Fields.decode(frame.payload())))));
+                    case TERMINAL -> {
+                        mode.set(frame.text());
+                        stays();
+                    }
+                    case RUN -> {
+                        stays();
+                        var status = run(Fields.decode(frame.payload()));
+                        channel.write(Frame.of(Frame.Type.RUN_EXIT, String.valueOf(status)));
+                    }
                     case EXIT -> {
                         return Integer.parseInt(frame.text());
                     }

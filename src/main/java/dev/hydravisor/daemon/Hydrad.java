@@ -121,6 +121,7 @@ public final class Hydrad implements AutoCloseable {
         var me = Files.getOwner(rendezvous.socket()).getName();
         while (true) {
             SocketChannel client = server.accept();
+            served++;
             var peer =
                     client.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
             if (!peer.equals(me) && !peer.equals("root")) {
