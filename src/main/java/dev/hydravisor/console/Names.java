@@ -3,6 +3,7 @@ package dev.hydravisor.console;
 import dev.hydravisor.image.Image;
 import dev.hydravisor.image.ImageService;
 import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.instance.Kind;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.recording.Recording;
@@ -27,6 +28,11 @@ class Names {
     /** Names of all instances. */
     Values instances() {
         return _ -> instances.names();
+    }
+
+    /** Names of the instances of one kind. */
+    Values instances(Kind kind) {
+        return _ -> instances.names(kind);
     }
 
     Values images() {

@@ -175,7 +175,7 @@ public class ContainerBackend implements Backend, DisposableBean {
                                 s -> s.prepare(PrepareSnapshotRequest.newBuilder()
                                         .setSnapshotter(snapshotter)
                                         .setKey(ref.id().toString())
-                                        .setParent(image.snapshot())
+                                        .setParent(image.chain())
                                         .build()))
                         .getMountsList();
                 var user = new UserDatabase(layers(mounts))
@@ -246,14 +246,7 @@ public class ContainerBackend implements Backend, DisposableBean {
             kill(ref);
         }
         requireFree(ref, spec.ports());
-        var mounts = containerd
-                .call(
-                        SnapshotsGrpc::newBlockingStub,
-                        s -> s.mounts(MountsRequest.newBuilder()
-                                .setSnapshotter(container.getSnapshotter())
-                                .setKey(container.getSnapshotKey())
-                                .build()))
-                .getMountsList();
+        var mounts = mounts(container);
         files.renew(ref.id(), ref.name(), spec, null);
         int pid;
         try {
@@ -280,7 +273,7 @@ public class ContainerBackend implements Backend, DisposableBean {
     }
 
     /** runc's reason without the four programs that pass it on. */
-    private static HydraException explain(HydraException e) {
+    static HydraException explain(HydraException e) {
         var text = e.text();
         for (var prefix : List.of("runc create failed: ", "unable to start container process: ")) {
             var at = text.lastIndexOf(prefix);
@@ -360,8 +353,8 @@ public class ContainerBackend implements Backend, DisposableBean {
         tasks.kill(ref.name(), Signals.number(container.getLabelsMap().get(STOP_SIGNAL)), false);
         if (!tasks.awaitEnd(ref.name(), limit, w -> operation.progress(w.toSeconds(), limit.toSeconds(), "s"))) {
             if (!force) {
-                throw HydraException.failed("container `" + ref.name() + "` is still running after "
-                        + limit.toSeconds() + " s; give it more time or pass --force");
+                throw HydraException.failed("container `" + ref.name() + "` is still running after " + limit.toSeconds()
+                        + " s; give it more time or pass --force");
             }
             tasks.kill(ref.name(), Tasks.SIGKILL, true);
             if (!tasks.awaitEnd(ref.name(), KILL_LIMIT, _ -> {})) {
@@ -395,7 +388,7 @@ public class ContainerBackend implements Backend, DisposableBean {
         requireRunning(ref, task);
     }
 
-    private static void requireRunning(Ref ref, @Nullable Process task) {
+    static void requireRunning(Ref ref, @Nullable Process task) {
         if (task == null || task.getStatus() != Status.RUNNING) {
             throw HydraException.conflict("container `" + ref.name() + "` is not running; start it first");
         }
@@ -655,17 +648,20 @@ public class ContainerBackend implements Backend, DisposableBean {
         if (task == null || task.getStatus() != Status.RUNNING) {
             return consoleCommand(ref);
         }
-        return execCommand(ref, List.of("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh -i"));
+        return execCommand(
+                ref, "", "", List.of("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh -i"));
     }
 
-    /** The argv that runs a program in it on the terminal it is run on. */
-    List<String> execCommand(Ref ref, List<String> argv) {
+    /** The argv that runs a program in it on the terminal it is run on, as a user (as ctr takes one) and in a folder; empty for its own. */
+    List<String> execCommand(Ref ref, String user, String workdir, List<String> argv) {
         return Stream.concat(
                         Stream.of(
                                 files.program("exec").toString(),
                                 containerd.address(),
                                 containerd.namespace(),
-                                ref.name()),
+                                ref.name(),
+                                user,
+                                workdir),
                         argv.stream())
                 .toList();
     }
@@ -707,6 +703,22 @@ public class ContainerBackend implements Backend, DisposableBean {
                     "container `" + ref.name() + "` is no longer in containerd; delete it here and create it again");
         }
         return container;
+    }
+
+    private List<Mount> mounts(Container container) {
+        return containerd
+                .call(
+                        SnapshotsGrpc::newBlockingStub,
+                        s -> s.mounts(MountsRequest.newBuilder()
+                                .setSnapshotter(container.getSnapshotter())
+                                .setKey(container.getSnapshotKey())
+                                .build()))
+                .getMountsList();
+    }
+
+    /** The accounts it knows now. */
+    UserDatabase users(Ref ref) {
+        return new UserDatabase(layers(mounts(require(ref))));
     }
 
     private void label(String name, Map<String, String> labels) {

@@ -16,9 +16,12 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.stereotype.Component;
 import tools.jackson.databind.JsonNode;
@@ -84,31 +87,42 @@ class ContainerImages implements OciImages {
             manifest = document(digest);
         }
         var image = document(manifest.path("config").path("digest").asString(""));
-        var snapshot = chainId(texts(image.path("rootfs").path("diff_ids")));
+        var chain = chainId(texts(image.path("rootfs").path("diff_ids")));
         var unpacked = containerd.find(
                 SnapshotsGrpc::newBlockingStub,
                 s -> s.stat(StatSnapshotRequest.newBuilder()
                         .setSnapshotter(snapshotter)
-                        .setKey(snapshot)
+                        .setKey(chain)
                         .build()));
         if (unpacked == null) {
             throw HydraException.notFound("image `" + name + "` is not unpacked for the snapshotter `" + snapshotter
                     + "`; bring it in again with `hydra image pull " + name + "`");
         }
         var config = image.path("config");
+        var updated = found.getImage().getUpdatedAt();
         return new OciImage(
                 name,
-                digest,
-                snapshot,
+                found.getImage().getTarget().getDigest(),
+                image.path("os").asString("linux") + "/"
+                        + image.path("architecture").asString(""),
+                manifest.path("config").path("size").asLong(0)
+                        + manifest.path("layers").values().stream()
+                                .mapToLong(l -> l.path("size").asLong(0))
+                                .sum(),
+                chain,
+                Instant.ofEpochSecond(updated.getSeconds(), updated.getNanos()),
                 new OciImage.Config(
-                        texts(config.path("Env")),
                         texts(config.path("Entrypoint")),
                         texts(config.path("Cmd")),
+                        texts(config.path("Env")),
                         config.path("User").asString(""),
                         config.path("WorkingDir").asString(""),
-                        config.path("ExposedPorts").isObject()
-                                ? List.copyOf(config.path("ExposedPorts").propertyNames())
-                                : List.of(),
+                        config.path("Labels")
+                                .propertyStream()
+                                .collect(Collectors.toMap(
+                                        Map.Entry::getKey, e -> e.getValue().asString(""))),
+                        List.copyOf(config.path("ExposedPorts").propertyNames()),
+                        List.copyOf(config.path("Volumes").propertyNames()),
                         config.path("StopSignal").isString()
                                 ? config.path("StopSignal").asString()
                                 : null));

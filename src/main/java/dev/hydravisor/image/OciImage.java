@@ -1,31 +1,41 @@
 package dev.hydravisor.image;
 
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A container image that is there, its layers unpacked.
+ * A container image that is there, whole and unpacked.
  *
- * @param name as its store knows it, such as {@code docker.io/library/alpine:latest}
- * @param digest of its manifest, for this host's platform
- * @param snapshot what a container's root file system is based on: the chain ID of its layers
+ * @param name in full, as containerd knows it
+ * @param digest of what the name stands for: an index or a manifest
+ * @param platform such as {@code linux/amd64}
+ * @param size bytes of its layers and its configuration as they were pulled
+ * @param chain the name of the snapshot with its root file system: the chain ID of its layers
+ * @param pulled when the name got its present meaning
  */
-public record OciImage(String name, String digest, String snapshot, Config config) {
+public record OciImage(
+        String name, String digest, String platform, long size, String chain, Instant pulled, Config config) {
+
     /**
-     * How its maker means it to be run.
+     * How its containers run unless told otherwise.
      *
-     * @param env each as {@code NAME=value}
-     * @param user as {@code user[:group]}, names or numbers; empty for root
+     * @param env {@code NAME=value} each
+     * @param user {@code uid[:gid]} or names; empty for root
      * @param workdir empty for {@code /}
-     * @param exposedPorts such as {@code 80/tcp}
-     * @param stopSignal a name or a number; null for SIGTERM
+     * @param ports {@code 80/tcp} each
+     * @param volumes paths
+     * @param stopSignal such as {@code SIGTERM}; null when it names none
      */
     public record Config(
-            List<String> env,
             List<String> entrypoint,
             List<String> cmd,
+            List<String> env,
             String user,
             String workdir,
-            List<String> exposedPorts,
+            Map<String, String> labels,
+            List<String> ports,
+            List<String> volumes,
             @Nullable String stopSignal) {}
 }
