@@ -128,6 +128,14 @@ public final class Repository implements BlobSource, AutoCloseable {
         return new ResumingStream(this, blob);
     }
 
+    @Override
+    public byte[] small(Descriptor blob) throws IOException, InterruptedException {
+        // Descriptions are kept apart from blobs.
+        return ACCEPT.contains(blob.mediaType()) && !blob.mediaType().isEmpty()
+                ? manifest(blob.digest()).content()
+                : BlobSource.super.small(blob);
+    }
+
     /** A blob from a byte on, or, where the registry cannot do that, from its beginning: then the status is 200. Tries once. */
     HttpResponse<InputStream> blob(Descriptor blob, long from) throws IOException, InterruptedException {
         var response =
