@@ -22,6 +22,7 @@ import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -188,10 +189,26 @@ final class ContentWrite implements AutoCloseable {
     public void close() {
         requests.cancel("done", null);
         if (begun) {
-            Undo.quietly(() -> containerd.find(
-                    ContentGrpc::newBlockingStub,
-                    s -> s.abort(
-                            ContentProto.AbortRequest.newBuilder().setRef(ref).build())));
+            Undo.quietly(this::abort);
+        }
+    }
+
+    private void abort() {
+        for (int tries = 1; ; tries++) {
+            try {
+                containerd.find(
+                        ContentGrpc::newBlockingStub,
+                        s -> s.abort(ContentProto.AbortRequest.newBuilder()
+                                .setRef(ref)
+                                .build()));
+                return;
+            } catch (HydraException e) {
+                // It may still be writing down what came before the stream ended, and not notice until that is done.
+                if (tries == 5 || e.exitCode() != ExitCode.FAILED) {
+                    throw e;
+                }
+                LockSupport.parkNanos(Duration.ofMillis(50).toNanos());
+            }
         }
     }
 }
