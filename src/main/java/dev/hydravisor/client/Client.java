@@ -27,6 +27,8 @@ public final class Client {
     private static final int INTERRUPTED = 130;
     private static final int UNAVAILABLE = 5;
     private static final int FAILED = 1;
+    /** No exit status: the daemon went away in the middle. */
+    private static final int LOST = -1;
 
     /** Variables the daemon is told of, beside those that begin with HYDRA_. */
     private static final List<String> VARIABLES = List.of(
@@ -70,7 +72,7 @@ public final class Client {
             if (!arguments.isEmpty() && arguments.getFirst().equals("daemon")) {
                 status = new DaemonCommand(rendezvous).run(arguments.subList(1, arguments.size()));
             } else {
-                status = relay(new DaemonStart(rendezvous).connect(), terminals, size, arguments);
+                status = relay(new DaemonStart(rendezvous), terminals, size, arguments);
             }
         } catch (IOException e) {
             System.err.println("error: " + e.getMessage());
@@ -79,7 +81,22 @@ public final class Client {
         Runtime.getRuntime().halt(status);
     }
 
-    /** Serves one connection to its end. Returns the exit status. */
+    /** With {@code --reconnect}, a daemon that went away is waited for, and the command is begun anew. */
+    private static int relay(DaemonStart daemon, String terminals, String size, List<String> arguments)
+            throws IOException {
+        var reconnect = !arguments.isEmpty() && arguments.getFirst().equals("--reconnect");
+        var command = reconnect ? arguments.subList(1, arguments.size()) : arguments;
+        while (true) {
+            var status = relay(daemon.connect(), terminals, size, command);
+            if (!reconnect || status != LOST) {
+                return status == LOST ? UNAVAILABLE : status;
+            }
+            System.err.println("waiting for it to come back; any hydra command starts it");
+            daemon.await();
+        }
+    }
+
+    /** Serves one connection to its end. Returns the exit status; {@link #LOST} when the daemon went away. */
     public static int relay(FrameChannel channel, String terminals, String size, List<String> arguments) {
         return new Client(channel, terminals).serve(hello(terminals, size, arguments));
     }
@@ -126,7 +143,8 @@ public final class Client {
             System.err.print("\033[?1049l\033[?2004l\033[?1l\033[0m\033[?25h");
         }
         System.err.println("error: " + what + "; nothing that ran is lost; see `hydra daemon logs`");
-        return UNAVAILABLE;
+        keyboard.suspend();
+        return LOST;
     }
 
     private int run(List<String> argv) {

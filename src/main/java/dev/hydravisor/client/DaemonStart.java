@@ -45,6 +45,26 @@ final class DaemonStart {
         }
     }
 
+    /** Waits until a daemon is there that somebody else started. */
+    void await() {
+        while (true) {
+            var channel = connectIfUp();
+            if (channel != null) {
+                channel.close();
+                return;
+            }
+            pause(500);
+        }
+    }
+
+    private static void pause(long millis) {
+        try {
+            Thread.sleep(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     private FrameChannel start() throws IOException {
         var launcher = System.getProperty("hydra.launcher");
         if (launcher == null) {
@@ -70,12 +90,7 @@ final class DaemonStart {
             if (!process.isAlive() && process.exitValue() != 0) {
                 throw new IOException("the daemon does not start: " + lastLine() + "; see `hydra daemon logs`");
             }
-            try {
-                Thread.sleep(5);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                break;
-            }
+            pause(5);
         }
         throw new IOException("the daemon does not answer; see `hydra daemon logs`");
     }

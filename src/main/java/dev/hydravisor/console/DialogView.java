@@ -93,6 +93,9 @@ final class DialogView {
                 .option(LineReader.Option.HISTORY_IGNORE_SPACE, false)
                 .build();
         greet();
+        dialog.history().stream()
+                .filter(t -> t.role() == Role.USER)
+                .forEach(t -> reader.getHistory().add(t.content()));
         while (true) {
             String line;
             try {
@@ -276,7 +279,7 @@ final class DialogView {
     }
 
     private void error(String text) {
-        line((interactive ? "error: " : "hydra: ") + text);
+        line("error: " + text);
     }
 
     private boolean isBlank(String variable) {

@@ -88,6 +88,7 @@ final class Help {
                   -f, --file FILE   run a script; stops at the first failure unless --keep-going
                   --keep-going      go on after a failed line of a script
                   --in-process      run without a daemon, in this process
+                  --reconnect       when the daemon goes away, wait and begin the command anew
                   -V, --version     the versions of client and daemon
 
                 Example:

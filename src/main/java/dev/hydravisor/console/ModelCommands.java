@@ -13,6 +13,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.stereotype.Component;
 
 /** {@code hydra model list} and {@code hydra model chat}. */
@@ -28,12 +29,19 @@ final class ModelCommands implements Commands {
 
     private final Models models;
     private final Dialogs dialogs;
-    private final Names names;
+    private final Values modelNames;
+    private final Values instanceNames;
 
+    @Autowired
     ModelCommands(Models models, Dialogs dialogs, Names names) {
+        this(models, dialogs, names.models(), names.instances());
+    }
+
+    ModelCommands(Models models, Dialogs dialogs, Values modelNames, Values instanceNames) {
         this.models = models;
         this.dialogs = dialogs;
-        this.names = names;
+        this.modelNames = modelNames;
+        this.instanceNames = instanceNames;
     }
 
     @Override
@@ -52,8 +60,8 @@ final class ModelCommands implements Commands {
                         .optionalArgument(
                                 "MODEL",
                                 "the model, such as ollama:llama3.2; otherwise the one that answered last in the dialog",
-                                names.models())
-                        .option("workspace", "NAME", "the dialog of this workspace", names.instances())
+                                modelNames)
+                        .option("workspace", "NAME", "the dialog of this workspace", instanceNames)
                         .option(
                                 "dialog",
                                 "ID",

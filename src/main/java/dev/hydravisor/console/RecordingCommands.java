@@ -6,7 +6,10 @@ import dev.hydravisor.recording.Format;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
 import dev.hydravisor.recording.Replay;
+import java.io.FilterWriter;
 import java.io.IOException;
+import java.io.Writer;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -141,14 +144,13 @@ class RecordingCommands implements Commands {
             in.err().flush();
         }
         var before = terminal.getAttributes();
-        // The bytes come from behind a terminal's line discipline: a second one must not turn line feeds into new
-        // lines.
+        // What the terminal answers or the user types meanwhile is not shown.
         var raw = new Attributes(before);
-        raw.setOutputFlag(Attributes.OutputFlag.OPOST, false);
+        raw.setLocalFlag(Attributes.LocalFlag.ICANON, false);
         raw.setLocalFlag(Attributes.LocalFlag.ECHO, false);
         terminal.setAttributes(raw);
         try {
-            recordings.replay(recording.id(), options, terminal.writer());
+            recordings.replay(recording.id(), options, new LineFeeds(terminal.writer()));
         } finally {
             terminal.setAttributes(before);
             terminal.writer().println();
@@ -168,8 +170,7 @@ class RecordingCommands implements Commands {
             throw HydraException.usage(
                     "raw bytes do not go to a terminal; give a file, or play them with `hydra recording replay`");
         } else {
-            in.exit(in.session()
-                    .run(List.of("cat", "--", recording.file("terminal.raw").toString())));
+            Files.copy(recording.file("terminal.raw"), in.session().outBytes());
         }
     }
 
@@ -237,5 +238,20 @@ class RecordingCommands implements Commands {
         return whole < 60
                 ? whole + "s"
                 : whole < 3600 ? whole / 60 + "m" + whole % 60 + "s" : whole / 3600 + "h" + whole % 3600 / 60 + "m";
+    }
+
+    /**
+     * Writes line feeds as vertical tabs. The bytes come from behind a line discipline; the user's own would make each line feed a
+     * new line, which it does not do to a vertical tab, while terminals take both alike.
+     */
+    private static final class LineFeeds extends FilterWriter {
+        LineFeeds(Writer out) {
+            super(out);
+        }
+
+        @Override
+        public void write(String text, int offset, int length) throws IOException {
+            out.write(text.substring(offset, offset + length).replace('\n', '\u000B'));
+        }
     }
 }

@@ -1,6 +1,7 @@
 package dev.hydravisor.console;
 
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,6 +23,9 @@ public interface Session extends InputReader {
 
     /** Standard output; a write after the reader is gone ends the command quietly. */
     PrintWriter out();
+
+    /** Standard output as bytes, for what is no text. What was written to {@link #out} before goes first. */
+    OutputStream outBytes();
 
     PrintWriter err();
 

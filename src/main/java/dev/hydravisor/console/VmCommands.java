@@ -123,8 +123,12 @@ class VmCommands implements Commands {
     private static Table<Instance> facts(Table<Instance> names) {
         return names.column("STATE", i -> i.state().name().toLowerCase(Locale.ROOT))
                 .column("IMAGE", i -> i.spec().image())
-                .column("CPUS", i -> "" + i.spec().cpus())
-                .column("MEMORY", i -> PlainText.bytes(i.spec().memoryMib() << 20))
+                .column("CPUS", i -> i.spec().processors())
+                .column(
+                        "MEMORY",
+                        i -> i.spec().memoryMib() == 0
+                                ? ""
+                                : PlainText.bytes(i.spec().memoryMib() << 20))
                 .column("ADDRESS", i -> Objects.requireNonNullElse(i.address(), ""))
                 .column("MODEL", i -> Objects.requireNonNullElse(i.model(), ""))
                 .column("AGE", i -> PlainText.age(i.created()))

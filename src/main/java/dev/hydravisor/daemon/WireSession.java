@@ -105,6 +105,12 @@ final class WireSession implements Session {
     }
 
     @Override
+    public OutputStream outBytes() {
+        out.flush();
+        return stream(Type.STDOUT);
+    }
+
+    @Override
     public PrintWriter err() {
         return err;
     }

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -38,9 +39,16 @@ public final class Processes {
 
     /** As {@link #run(Duration, List)}, with {@code input} on its standard input. */
     public static Result run(Duration limit, List<String> argv, byte[] input) {
+        return run(limit, argv, input, Map.of());
+    }
+
+    /** As {@link #run(Duration, List, byte[])}, with {@code environment} added to this process's own. */
+    public static Result run(Duration limit, List<String> argv, byte[] input, Map<String, String> environment) {
         Process process;
         try {
-            process = new ProcessBuilder(argv).start();
+            var builder = new ProcessBuilder(argv);
+            builder.environment().putAll(environment);
+            process = builder.start();
         } catch (IOException e) {
             throw HydraException.unavailable("cannot run `" + argv.getFirst() + "`; install it with bin/setup", e);
         }

@@ -79,10 +79,10 @@ final class Assembly {
     }
 
     private @Nullable Void fetch(Layer layer) throws Exception {
-        layer.phase = "downloading";
+        layer.phase = "fetching";
         ingest.write(layer.blob, Map.of(), source, done -> layer.done = done);
         layer.done = layer.blob.size();
-        layer.phase = "downloaded";
+        layer.phase = "fetched";
         return null;
     }
 

@@ -1,5 +1,8 @@
 package dev.hydravisor.image;
 
+import static dev.hydravisor.host.PlainText.safe;
+import static dev.hydravisor.host.PlainText.shorten;
+
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.Processes;
 import dev.hydravisor.inventory.ImageRow;
@@ -62,7 +65,7 @@ public class ImageService {
     public Image importDisk(Operation operation, String name, String source, @Nullable String sha256) {
         requireName(name);
         if (sha256 != null && !SHA256.matcher(sha256).matches()) {
-            throw HydraException.usage("`" + sha256 + "` is no SHA-256; give its 64 hex digits");
+            throw HydraException.usage("`" + shorten(sha256) + "` is no SHA-256; give its 64 hex digits");
         }
         var wanted = sha256 == null ? null : sha256.toLowerCase(Locale.ROOT);
         return locked(name, () -> importLocked(operation, name, source, wanted, null));
@@ -91,9 +94,9 @@ public class ImageService {
                     ref, () -> importLocked(operation, ref, entry.url(), entry.sha256(), checksumOf(operation, entry)));
         }
         if (isUrl(ref) || (ref.startsWith("/") && Files.exists(Path.of(ref)))) {
-            return importUnderItsOwnName(operation, ref);
+            return importUnderItsOwnName(operation, ref, null);
         }
-        throw HydraException.notFound("image `" + ref
+        throw HydraException.notFound("image `" + shorten(ref)
                 + "` does not exist; see `hydra image list`, or import one with `hydra image import NAME FILE`");
     }
 
@@ -122,8 +125,8 @@ public class ImageService {
         var image = require(name);
         this.<@Nullable Void>locked(name, () -> {
             var users = instances.findAllByOrderByName().stream()
-                    .filter(i ->
-                            name.equals(JSON.readTree(i.spec()).path("image").asString(null)))
+                    .filter(i -> i.kind().equals("VM")
+                            && name.equals(JSON.readTree(i.spec()).path("image").asString(null)))
                     .map(InstanceRow::name)
                     .toList();
             if (!users.isEmpty()) {
@@ -139,8 +142,8 @@ public class ImageService {
     /** As {@link #find}; NOT_FOUND when there is none. */
     public Image require(String name) {
         return find(name)
-                .orElseThrow(
-                        () -> HydraException.notFound("image `" + name + "` does not exist; see `hydra image list`"));
+                .orElseThrow(() -> HydraException.notFound(
+                        "image `" + shorten(name) + "` does not exist; see `hydra image list`"));
     }
 
     /** A digest the publisher gives, of whatever kind. */
@@ -152,7 +155,7 @@ public class ImageService {
             if (!isUrl(source)) {
                 var path = Path.of(source);
                 if (!path.isAbsolute()) {
-                    throw HydraException.usage("`" + source + "` is no absolute path and no http(s) URL");
+                    throw HydraException.usage("`" + shorten(source) + "` is no absolute path and no http(s) URL");
                 }
                 return importFile(operation, name, path, source, sha256, checksum);
             }
@@ -181,12 +184,12 @@ public class ImageService {
         record Checked(DiskFile disk, String digest, long size) {}
         var checked = operation.stage("checking", () -> {
             if (checksum != null
-                    && !DiskFile.digest(operation, file, source, checksum.algorithm())
+                    && !DiskFile.digest(operation, file, safe(source), checksum.algorithm())
                             .equals(checksum.hex())) {
                 throw wrongDigest(source);
             }
-            var disk = DiskFile.inspect(file, source);
-            var digest = DiskFile.sha256(operation, file, source);
+            var disk = DiskFile.inspect(file, safe(source));
+            var digest = DiskFile.sha256(operation, file, safe(source));
             if (sha256 != null && !sha256.toLowerCase(Locale.ROOT).equals(digest)) {
                 throw wrongDigest(source);
             }
@@ -194,8 +197,9 @@ public class ImageService {
         });
         var known = find(name).orElse(null);
         if (known != null && !known.sha256().equals(checked.digest())) {
-            throw HydraException.conflict("image `" + name + "` exists with another content (from `" + known.source()
-                    + "`); choose another name, or delete it first with `hydra image delete " + name + "`");
+            throw HydraException.conflict(
+                    "image `" + name + "` exists with another content (from `" + safe(known.source())
+                            + "`); choose another name, or delete it first with `hydra image delete " + name + "`");
         }
         var image = new Image(
                 name,
@@ -244,31 +248,33 @@ public class ImageService {
 
     /** Copies a file in; when {@code sha256} is given, what was copied must be what was checked. */
     private void put(Operation operation, Image image, Path file, @Nullable String sha256) throws IOException {
-        try (var content = new DigestInputStream(DiskFile.open(file, image.source()), DiskFile.newDigest("SHA-256"))) {
+        try (var content =
+                new DigestInputStream(DiskFile.open(file, safe(image.source())), DiskFile.newDigest("SHA-256"))) {
             disks.put(operation, image.volume(), content, Files.size(file));
             if (sha256 != null
                     && !HexFormat.of()
                             .formatHex(content.getMessageDigest().digest())
                             .equals(sha256)) {
                 disks.remove(image.volume());
-                throw HydraException.failed(
-                        "`" + image.source() + "` changed while it was read; import it again when nobody writes to it");
+                throw HydraException.failed("`" + safe(image.source())
+                        + "` changed while it was read; import it again when nobody writes to it");
             }
         }
     }
 
-    private Image importUnderItsOwnName(Operation operation, String source) {
+    /** Imports a disk under the name of its file, or, where that is taken, with a part of its digest after it. */
+    Image importUnderItsOwnName(Operation operation, String source, @Nullable String sha256) {
         var path = isUrl(source) ? String.valueOf(uri(source).getPath()) : source;
         var file = path.substring(path.lastIndexOf('/') + 1).replaceFirst("\\.(qcow2|img|raw)$", "");
         var stem = file.replaceAll("[^A-Za-z0-9._+-]", "-").replaceFirst("^[^A-Za-z0-9]+", "");
         var name = stem.isEmpty() ? "image" : stem.substring(0, Math.min(stem.length(), 100));
         try {
-            return importDisk(operation, name, source, null);
+            return importDisk(operation, name, source, sha256);
         } catch (HydraException e) {
             if (e.exitCode() != dev.hydravisor.operation.ExitCode.CONFLICT || isUrl(source)) {
                 throw e;
             }
-            var digest = DiskFile.sha256(operation, Path.of(source), source);
+            var digest = DiskFile.sha256(operation, Path.of(source), safe(source));
             return importDisk(operation, name + "-" + digest.substring(0, 8), source, digest);
         }
     }
@@ -297,7 +303,7 @@ public class ImageService {
                 .findFirst();
     }
 
-    private static HydraException wrongDigest(String source) {
+    static HydraException wrongDigest(String source) {
         return HydraException.failed("`" + source
                 + "` is not what its checksum says; it may be damaged or forged: do not use it, get it anew");
     }
@@ -315,7 +321,7 @@ public class ImageService {
         } catch (URISyntaxException e) {
             // said below
         }
-        throw HydraException.usage("`" + url + "` is no URL; check the address");
+        throw HydraException.usage("`" + shorten(url) + "` is no URL; check the address");
     }
 
     private static void requireName(String name) {

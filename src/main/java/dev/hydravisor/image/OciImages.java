@@ -59,6 +59,22 @@ public class OciImages {
         return locked(reference.name(), () -> operation.call(() -> pull(operation, reference)));
     }
 
+    /**
+     * Adds an image from an archive under a name.
+     *
+     * @param root what the name stands for: an index or a manifest
+     */
+    OciImage add(Operation operation, Reference reference, Descriptor root, BlobSource source) {
+        return locked(
+                reference.name(),
+                () -> operation.call(() -> assemble(
+                        operation,
+                        "importing " + reference.familiar(),
+                        reference.name(),
+                        Composition.read(root, source, reference.familiar()),
+                        source)));
+    }
+
     /** The image of that name, when it is here, whole and unpacked. */
     public Optional<OciImage> find(Reference reference) {
         return store.find(reference.name()).flatMap(this::whole);
@@ -99,7 +115,8 @@ public class OciImages {
     }
 
     /** Adds an image to the store under a name. */
-    OciImage assemble(Operation operation, String stage, String name, Composition composition, BlobSource source) {
+    private OciImage assemble(
+            Operation operation, String stage, String name, Composition composition, BlobSource source) {
         return operation.stage(stage, () -> {
             try (var ingest = store.begin()) {
                 new Assembly(ingest, composition, source).run(operation);

@@ -346,7 +346,7 @@ public class RecordingService {
             switch (format) {
                 case CAST -> Cast.v2(archive, metaOrGuess(archive), out);
                 case CAST_V3 -> Cast.v3(archive, metaOrGuess(archive), out);
-                case TXT -> PlainText.write(archive, metaOrGuess(archive), out);
+                case TXT -> ScreenText.write(archive, metaOrGuess(archive), out);
                 case JSONL -> {
                     for (var line : archive.lines(Archive.DIALOG)) {
                         out.write(line + "\n");
@@ -363,26 +363,31 @@ public class RecordingService {
     private Path refreshLog(Archive archive) throws IOException {
         var file = archive.file(Archive.LOG);
         var raw = archive.file(Archive.RAW);
+        // The log carries the time of the bytes it was made from: what is printed while it is made leaves it stale.
+        var time = Files.exists(raw) ? Files.getLastModifiedTime(raw) : null;
         if (Files.exists(file)
-                && (!Files.exists(raw)
-                        || Files.getLastModifiedTime(file).compareTo(Files.getLastModifiedTime(raw)) > 0)) {
+                && (time == null || Files.getLastModifiedTime(file).equals(time))) {
             return file;
         }
         var next = archive.file(Archive.LOG + ".new");
         try (var out = Files.newBufferedWriter(next)) {
             write(archive, Format.TXT, out);
         }
+        if (time != null) {
+            Files.setLastModifiedTime(next, time);
+        }
         return Files.move(next, file, StandardCopyOption.ATOMIC_MOVE);
     }
 
     private Recording read(Archive archive) {
         var meta = metaOrGuess(archive);
-        long micros;
+        long micros = 0;
         try {
-            micros = archive.lastMicros();
+            if (meta.end() == null) {
+                micros = archive.lastMicros();
+            }
         } catch (IOException | RuntimeException e) {
             log.warn("{}: its length cannot be read: {}", archive.folder(), e.getMessage());
-            micros = 0;
         }
         var state = meta.end() != null
                 ? Recording.State.ENDED
@@ -390,7 +395,8 @@ public class RecordingService {
         var end =
                 switch (state) {
                     case ENDED -> meta.end();
-                    case CUT_OFF -> meta.start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS);
+                    case CUT_OFF ->
+                        meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS);
                     case RECORDING -> null;
                 };
         return new Recording(

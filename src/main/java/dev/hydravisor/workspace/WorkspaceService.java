@@ -470,6 +470,7 @@ public class WorkspaceService {
         var name = panes.getFirst().name();
         var program = List.of(
                 System.getProperty("hydra.launcher", "hydra"),
+                "--reconnect",
                 "model",
                 "chat",
                 attachment.model(),

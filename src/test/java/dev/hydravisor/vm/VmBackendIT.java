@@ -3,6 +3,7 @@ package dev.hydravisor.vm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.hydravisor.env.TestLibvirt;
 import dev.hydravisor.host.HydraHome;
@@ -14,6 +15,9 @@ import dev.hydravisor.instance.VmSpec;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.vm.libvirt.DomainXml.Accelerator;
+import dev.hydravisor.vm.libvirt.DomainXml.Link;
+import dev.hydravisor.vm.libvirt.DomainXml.Machine;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -113,8 +117,7 @@ class VmBackendIT {
 
     @Test
     void aNameThatAForeignDomainHasIsAConflictAndTheDomainStays() {
-        var foreign = "<domain type='qemu'><name>theirs</name><memory>65536</memory><os><type>hvm</type></os></domain>";
-        hypervisor.libvirt().call(c -> c.domainDefineXML(foreign));
+        libvirt.virsh("define", foreign().toString());
         try {
             var ref = ref("theirs");
             assertThatThrownBy(() -> backend.create(Operation.silent(), ref, spec("hydra", null)))
@@ -226,6 +229,24 @@ class VmBackendIT {
         backend.stop(Operation.silent(), ref, Duration.ofSeconds(60), true);
     }
 
+    /** libvirt calls back on connections that were lost; a callback that was collected would end this very process. */
+    @Test
+    void connectionsThatWereLostDoNotHarmTheProcess() {
+        for (int round = 0; round < 4; round++) {
+            backend.observe();
+            for (int i = 0; i < 30; i++) {
+                libvirt.virsh("define", foreign().toString());
+                libvirt.virsh("undefine", "theirs");
+            }
+            libvirt.kill();
+            libvirt.start();
+            System.gc();
+            await().atMost(Duration.ofSeconds(20))
+                    .ignoreExceptionsInstanceOf(HydraException.class)
+                    .untilAsserted(() -> assertThat(backend.observe()).isEmpty());
+        }
+    }
+
     @Test
     void aCreateThatLosesLibvirtdUndoesItWhenItIsBack() {
         var ref = ref("midway");
@@ -288,11 +309,92 @@ class VmBackendIT {
     }
 
     @Test
-    void whatTheUserAsksOfCloudInitReachesTheSeedAndWrongDocumentsCostNothing() {
+    void aVmThatKvmCannotRunIsEmulatedAndTheUserIsTold() {
+        var ref = ref("forced");
+        var spec = spec("hydra", null);
+        backend.create(Operation.silent(), ref, spec);
+        var volumes = hypervisor.volumes();
+        try {
+            hypervisor
+                    .domains()
+                    .define(new Machine(
+                            ref.id(),
+                            ref.name(),
+                            Accelerator.KVM,
+                            1,
+                            128,
+                            volumes.path(ref.id() + ".qcow2"),
+                            volumes.path(ref.id() + "-seed.iso"),
+                            "52:54:00:00:00:01",
+                            new Link.Network("default"),
+                            "hydra"));
+        } catch (HydraException e) {
+            assumeTrue(false, "libvirt offers no KVM at all here: " + e.text());
+        }
+        var notices = new ArrayList<String>();
+        var kvmWorks = hypervisor.domains().kvmTrouble() == null;
+        backend.start(
+                new Operation(new Stages() {
+                    @Override
+                    public void notice(String line) {
+                        notices.add(line);
+                    }
+                }),
+                ref,
+                spec,
+                BOOT);
+        assertThat(observed(ref).address()).isNotNull();
+        if (!kvmWorks) {
+            assertThat(notices).singleElement().asString().startsWith("KVM cannot run a guest on this host");
+            assertThat(libvirt.virsh("dumpxml", ref.id().toString())).contains("<domain type='qemu'");
+        }
+    }
+
+    @Test
+    void aCancelledUploadLeavesNothing() throws IOException {
+        var bytes = Files.readAllBytes(TestLibvirt.guest());
+        var caller = Thread.currentThread();
+        var content = new ByteArrayInputStream(bytes) {
+            @Override
+            public int readNBytes(byte[] buffer, int offset, int length) {
+                if (pos > bytes.length / 2) {
+                    caller.interrupt();
+                }
+                return super.readNBytes(buffer, offset, length);
+            }
+        };
+        var slow = new java.io.FilterInputStream(content) {
+            @Override
+            public int readNBytes(byte[] buffer, int offset, int length) throws IOException {
+                java.util.concurrent.locks.LockSupport.parkNanos(20_000_000);
+                return content.readNBytes(buffer, offset, length);
+            }
+        };
+        assertThatThrownBy(() -> new VmDisks(hypervisor).put(Operation.silent(), "half.qcow2", slow, bytes.length))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INTERRUPTED));
+        assertThat(Thread.interrupted()).isTrue();
+        libvirt.virsh("pool-refresh", pool);
+        assertThat(libvirt.virsh("vol-list", pool)).doesNotContain("half.qcow2");
+    }
+
+    @Test
+    void aWrongUserDataDocumentCostsNothing() {
         var ref = ref("wrong");
         assertThatThrownBy(() -> backend.create(Operation.silent(), ref, spec("hydra", "packages: [jq]")))
                 .hasMessageContaining("`#cloud-config`");
         assertNothingIsLeftOf(ref);
+    }
+
+    /** The document of a domain that is not hydra's. */
+    private Path foreign() {
+        try {
+            return Files.writeString(
+                    temporary.resolve("theirs.xml"),
+                    "<domain type='qemu'><name>theirs</name><memory>65536</memory><os><type>hvm</type></os></domain>");
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
     }
 
     private Ref ref(String name) {

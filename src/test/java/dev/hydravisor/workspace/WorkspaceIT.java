@@ -174,15 +174,22 @@ class WorkspaceIT {
     }
 
     @Test
-    void aKilledRecorderIsStartedAgainByItself() {
+    void aKilledRecorderIsStartedAgainByItselfAndWhatCameMeanwhileIsNotLost() {
         var opened = open("web");
         await(() -> terminal(opened).contains("$ "));
         await(() -> !recorders(opened).isEmpty());
         recorders(opened).forEach(WorkspaceIT::kill);
 
-        await(() -> shell().piped() && !recorders(opened).isEmpty());
-        type("web", "echo on-$((1+1))");
-        await(() -> terminal(opened).contains("on-2"));
+        type("web", "seq -f gap-%g 5000");
+        await(() -> shell().stopped());
+        assertThat(workspaces().find("web").panes().getFirst().recorded()).isFalse();
+        assertThat(bean(TmuxCheck.class).findings())
+                .anySatisfy(f -> assertThat(f.detail()).isEqualTo("the recorder of workspace `web` stopped"));
+
+        await(() -> terminal(opened).contains("gap-5000"));
+        assertThat(terminal(opened).lines().map(String::strip).filter(l -> l.startsWith("gap-")))
+                .hasSize(5000);
+        await(() -> shell().recorded());
     }
 
     @Test
@@ -203,6 +210,9 @@ class WorkspaceIT {
 
         assertThatThrownBy(() -> workspaces().detachModel("web", null))
                 .hasMessage("`web` has several models; name one of " + MODEL + ", ollama:qwen");
+        assertThat(tmux().run("show-options", "-v", "-t", shell.session(), "@models")
+                        .strip())
+                .isEqualTo(MODEL + ", ollama:qwen");
         assertThat(workspaces().detachModel("web", MODEL)).isEqualTo(MODEL);
         assertThat(workspaces().detachModel("web", null)).isEqualTo("ollama:qwen");
         assertThat(panes()).extracting(Pane::id).containsExactly(shell.id());
@@ -335,6 +345,32 @@ class WorkspaceIT {
         IntStream.range(0, 6).parallel().forEach(i -> open("w" + i));
 
         assertThat(workspaces().list()).hasSize(6).allMatch(w -> w.state() == State.OPEN);
+    }
+
+    @Test
+    void aWorkspaceIsOpenedAgainTheMomentTheLastOneWasClosed() {
+        bean(InstanceService.class).create(Operation.silent(), "web", SPEC);
+        for (int i = 0; i < 15; i++) {
+            var opened = workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+            await(() -> terminal(opened).startsWith("the first byte"));
+            workspaces().close(Operation.silent(), "web");
+        }
+        assertThat(bean(RecordingService.class).list())
+                .hasSize(15)
+                .allMatch(r -> "closed by user".equals(r.endReason()));
+    }
+
+    @Test
+    void aPaneNobodyReadsIsRecordedAgain() {
+        var opened = open("web");
+        await(() -> shell().recorded());
+        tmux().run("pipe-pane", "-t", shell().id());
+
+        tmux().run("wait-for", "-S", "hydra");
+        await(() -> shell().recorded());
+        type("web", "echo on-$((1+1))");
+
+        await(() -> terminal(opened).contains("on-2"));
     }
 
     @Test

@@ -113,8 +113,14 @@ public class Containerd {
 
     /** As {@link #call(Function, Call)}, for what need not be there: null then. */
     public <S extends AbstractStub<S>, T> @Nullable T find(Function<Channel, S> service, Call<S, T> call) {
+        return find(service, LIMIT, call);
+    }
+
+    /** As {@link #find(Function, Call)}, for what may take longer. */
+    public <S extends AbstractStub<S>, T> @Nullable T find(
+            Function<Channel, S> service, Duration limit, Call<S, T> call) {
         try {
-            return call(service, call);
+            return call(service, limit, call);
         } catch (HydraException e) {
             if (e.exitCode() == ExitCode.NOT_FOUND) {
                 return null;
@@ -223,6 +229,10 @@ public class Containerd {
             return HydraException.interrupted();
         }
         var text = status.getDescription() == null ? status.getCode().toString() : status.getDescription();
+        // A deadline reaches containerd too, which may be first to say that it has passed, in words of its own.
+        if (text.contains("context deadline exceeded")) {
+            return unavailable("it hangs", failure);
+        }
         return switch (status.getCode()) {
             case UNAVAILABLE -> unavailable("it went away", failure);
             case DEADLINE_EXCEEDED -> unavailable("it hangs", failure);

@@ -30,13 +30,13 @@ import org.springframework.stereotype.Component;
 
 /** Images as containerd keeps them: blobs in its content store, root file systems as snapshots, names in its image store. */
 @Component
-class ContainerdImages implements OciStore {
+public class ContainerdImages implements OciStore {
     private static final Duration COLLECT_LIMIT = Duration.ofMinutes(2);
 
     private final Containerd containerd;
     private final String snapshotter;
 
-    ContainerdImages(Containerd containerd, ContainerProperties properties) {
+    public ContainerdImages(Containerd containerd, ContainerProperties properties) {
         this.containerd = containerd;
         this.snapshotter = properties.snapshotter();
     }

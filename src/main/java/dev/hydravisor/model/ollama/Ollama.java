@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.model.ChatModel;
@@ -36,7 +37,6 @@ import org.springframework.core.retry.RetryPolicy;
 import org.springframework.core.retry.RetryTemplate;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.client.JdkClientHttpRequestFactory;
-import org.springframework.http.client.reactive.JdkClientHttpConnector;
 import org.springframework.stereotype.Service;
 import org.springframework.web.client.RestClient;
 import org.springframework.web.reactive.function.client.WebClient;
@@ -61,6 +61,7 @@ final class Ollama implements Provider {
     private final Duration connect;
     private final Patience patience;
     private final Map<URI, OllamaApi> apis = new ConcurrentHashMap<>();
+    private final Executor threads = Executors.newVirtualThreadPerTaskExecutor();
     private @Nullable HttpClient http;
 
     Ollama(
@@ -302,12 +303,11 @@ final class Ollama implements Provider {
     }
 
     private OllamaApi api(URI base) {
-        var client = http();
         return OllamaApi.builder()
                 .baseUrl(base.toString())
-                .restClientBuilder(RestClient.builder().requestFactory(new JdkClientHttpRequestFactory(client)))
+                .restClientBuilder(RestClient.builder().requestFactory(new JdkClientHttpRequestFactory(http())))
                 .webClientBuilder(WebClient.builder()
-                        .clientConnector(new JdkClientHttpConnector(client))
+                        .clientConnector(new AnswerConnector(this::client))
                         .codecs(codecs -> codecs.defaultCodecs().maxInMemorySize(MAX_LINE))
                         .filter(new OllamaStream(MAX_LINE)))
                 .build();
@@ -316,13 +316,17 @@ final class Ollama implements Provider {
     /** Made at the first use: a client has threads. */
     private synchronized HttpClient http() {
         if (http == null) {
-            http = HttpClient.newBuilder()
-                    .version(HttpClient.Version.HTTP_1_1)
-                    .connectTimeout(connect)
-                    .executor(Executors.newVirtualThreadPerTaskExecutor())
-                    .build();
+            http = client();
         }
         return http;
+    }
+
+    private HttpClient client() {
+        return HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .connectTimeout(connect)
+                .executor(threads)
+                .build();
     }
 
     /** Foreign text as a part of one line. */

@@ -1,6 +1,7 @@
 package dev.hydravisor.vm.guest;
 
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
@@ -71,7 +72,8 @@ public final class Keys {
 
     private Path folder(String name) {
         if (name.isEmpty() || name.equals(".") || name.equals("..") || name.contains("/") || name.indexOf('\0') >= 0) {
-            throw HydraException.usage("`" + name + "` is no name for a VM; use letters, digits, `-`, `_` and `.`");
+            throw HydraException.usage(
+                    "`" + PlainText.shorten(name) + "` is no name for a VM; use letters, digits, `-`, `_` and `.`");
         }
         return home.keys().resolve(name);
     }

@@ -1,5 +1,6 @@
 package dev.hydravisor.vm.libvirt;
 
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.vm.libvirt.DomainXml.Accelerator;
 import dev.hydravisor.vm.libvirt.DomainXml.Facts;
@@ -23,8 +24,6 @@ import org.slf4j.LoggerFactory;
 /** The domains that hydra made. */
 public final class Domains {
     private static final Logger log = LoggerFactory.getLogger(Domains.class);
-    // VIR_DOMAIN_XML_SECURE is not asked for. INACTIVE: the document to define it with.
-    private static final int XML_INACTIVE = 2;
     // VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | SNAPSHOTS_METADATA | NVRAM | CHECKPOINTS_METADATA
     private static final int UNDEFINE_ALL = 1 | 2 | 4 | 16;
     private static final int ADDRESS_SOURCE_AGENT = 1;
@@ -82,7 +81,7 @@ public final class Domains {
      */
     public List<Status> all() {
         return libvirt.call(c -> {
-            var states = LibvirtFunctions.states(c.pointer());
+            var states = LibvirtFunctions.states(c.pointer(), id -> !facts.containsKey(id));
             if (states == null) {
                 // Says why in libvirt's words.
                 c.listAllDomains(0);
@@ -91,7 +90,10 @@ public final class Domains {
             var leases = new HashMap<String, Map<String, LibvirtFunctions.Lease>>();
             var all = new ArrayList<Status>(states.size());
             for (var s : states) {
-                var known = facts(c, s.id());
+                var document = s.document();
+                var known = document == null
+                        ? facts.get(s.id())
+                        : facts.computeIfAbsent(s.id(), _ -> DomainXml.read(document));
                 if (known != null && known.ours()) {
                     var network = known.network();
                     String address = null;
@@ -176,8 +178,8 @@ public final class Domains {
         return libvirt.call(c -> {
             var network = Libvirt.find(() -> c.networkLookupByName(name));
             if (network == null) {
-                throw HydraException.notFound("network `" + name + "` does not exist in libvirt at `" + libvirt.uri()
-                        + "`; see `virsh net-list --all`");
+                throw HydraException.notFound("network `" + PlainText.shorten(name) + "` does not exist in libvirt at `"
+                        + libvirt.uri() + "`; see `virsh net-list --all`");
             }
             if (network.isActive() == 1) {
                 return false;
@@ -242,7 +244,7 @@ public final class Domains {
 
     private void redefine(UUID id, java.util.function.UnaryOperator<String> change) {
         libvirt.run(c -> {
-            c.domainDefineXML(change.apply(require(c, id).getXMLDesc(XML_INACTIVE)));
+            c.domainDefineXML(change.apply(require(c, id).getXMLDesc(LibvirtFunctions.XML_INACTIVE)));
             facts.remove(id);
         });
     }
@@ -261,6 +263,16 @@ public final class Domains {
                 }
             }
         });
+    }
+
+    /** @throws HydraException NOT_FOUND; FAILED when it is not active */
+    public void pause(UUID id) {
+        libvirt.run(c -> require(c, id).suspend());
+    }
+
+    /** @throws HydraException NOT_FOUND; FAILED when it is not active */
+    public void resume(UUID id) {
+        libvirt.run(c -> require(c, id).resume());
     }
 
     /** Pulls the plug; one that is not active, or not there, is no error. */
@@ -311,7 +323,7 @@ public final class Domains {
                 .anyMatch(e -> e.getTextContent().equals("kvm64")
                         && e.getAttribute("usable").equals("yes"));
         if (!usable) {
-            return "KVM on this host runs not even the simplest processor model";
+            return "KVM is there but runs no processor model that libvirt knows";
         }
         return hasVirtualization() ? null : "the processor shows no virtualization (vmx or svm)";
     }
@@ -361,7 +373,7 @@ public final class Domains {
             if (domain == null) {
                 return null;
             }
-            known = Libvirt.find(() -> DomainXml.read(domain.getXMLDesc(XML_INACTIVE)));
+            known = Libvirt.find(() -> DomainXml.read(domain.getXMLDesc(LibvirtFunctions.XML_INACTIVE)));
             if (known != null) {
                 facts.put(id, known);
             }

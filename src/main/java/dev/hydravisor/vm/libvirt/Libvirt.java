@@ -3,10 +3,12 @@ package dev.hydravisor.vm.libvirt;
 import dev.hydravisor.operation.HydraException;
 import java.net.URI;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -60,6 +62,13 @@ public final class Libvirt {
     private static final Duration RECONNECT_GRACE = Duration.ofMillis(500);
     private static final int KEEPALIVE_SECONDS = 2;
     private static final int KEEPALIVE_COUNT = 2;
+
+    // libvirt's event thread may call back on a connection for as long as the process lives, also after it was lost,
+    // and another
+    // thread may still be inside a call of it. A callback that was collected meanwhile would end the process; so none
+    // is ever
+    // closed or collected. It costs a few KB each time libvirt is restarted.
+    private static final Collection<Connection> KEPT = new ConcurrentLinkedQueue<>();
 
     private final ExecutorService workers = Executors.newCachedThreadPool(
             Thread.ofPlatform().daemon().name("libvirt-", 0).factory());
@@ -240,6 +249,7 @@ public final class Libvirt {
         for (var candidate : known == null ? candidates : List.of(known)) {
             try {
                 var connection = new Connection(candidate);
+                KEPT.add(connection);
                 connection.registerCloseListener((_, reason) -> {
                     log.info("libvirt at {} closed the connection: {}", candidate, reason);
                     workers.execute(() -> lost(connection));

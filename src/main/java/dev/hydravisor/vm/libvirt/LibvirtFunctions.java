@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.jna.ConnectionPointer;
 
@@ -24,6 +25,8 @@ final class LibvirtFunctions {
     }
 
     private static final int STATS_STATE = 1;
+    /** The document a domain was defined with, whether it runs or not. */
+    static final int XML_INACTIVE = 2;
 
     // sizeof(virDomainStatsRecord) is not needed: the array holds pointers. virTypedParameter is
     // char field[80]; int type; union of at most 8 bytes, aligned to 8.
@@ -32,8 +35,13 @@ final class LibvirtFunctions {
 
     private LibvirtFunctions() {}
 
-    /** A domain's state and why, as libvirt numbers them. */
-    record DomainState(UUID id, String name, int state, int reason) {}
+    /** A domain's state and why, as libvirt numbers them; its document where it was asked for and the domain still there. */
+    record DomainState(
+            UUID id,
+            String name,
+            int state,
+            int reason,
+            @Nullable String document) {}
 
     /** A DHCP lease; {@code expiry} is in seconds since 1970. */
     record Lease(String mac, String address, boolean ipv4, long expiry) {}
@@ -70,6 +78,8 @@ final class LibvirtFunctions {
 
     private static native int virDomainGetState(Pointer domain, IntByReference state, IntByReference reason, int flags);
 
+    private static native @Nullable Pointer virDomainGetXMLDesc(Pointer domain, int flags);
+
     private static native int virDomainFree(Pointer domain);
 
     /** The state of one domain and why; null when there is no such domain. */
@@ -89,8 +99,12 @@ final class LibvirtFunctions {
         }
     }
 
-    /** The state of every domain, in one round trip; null on error. */
-    static @Nullable List<DomainState> states(ConnectionPointer connection) {
+    /**
+     * The state of every domain, in one round trip, and one more for each document; null on error.
+     *
+     * @param wanted of which domains the document is asked for
+     */
+    static @Nullable List<DomainState> states(ConnectionPointer connection, Predicate<UUID> wanted) {
         var reference = new PointerByReference();
         var count = virConnectGetAllDomainStats(connection, STATS_STATE, reference, 0);
         if (count < 0) {
@@ -116,11 +130,9 @@ final class LibvirtFunctions {
                 }
                 var uuid = new byte[37];
                 virDomainGetUUIDString(domain, uuid);
+                var id = UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII));
                 all.add(new DomainState(
-                        UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII)),
-                        virDomainGetName(domain),
-                        state,
-                        reason));
+                        id, virDomainGetName(domain), state, reason, wanted.test(id) ? document(domain) : null));
             }
             return all;
         } finally {
@@ -128,9 +140,12 @@ final class LibvirtFunctions {
         }
     }
 
-    /** What domains of a type ({@code kvm}, {@code qemu}) can have on this host, as XML; null when there can be none. */
-    static @Nullable String domainCapabilities(ConnectionPointer connection, String type) {
-        var text = virConnectGetDomainCapabilities(connection, null, "x86_64", "q35", type, 0);
+    private static @Nullable String document(Pointer domain) {
+        return take(virDomainGetXMLDesc(domain, XML_INACTIVE));
+    }
+
+    /** A string that is ours to free. */
+    private static @Nullable String take(@Nullable Pointer text) {
         if (text == null) {
             return null;
         }
@@ -139,6 +154,11 @@ final class LibvirtFunctions {
         } finally {
             Native.free(Pointer.nativeValue(text));
         }
+    }
+
+    /** What domains of a type ({@code kvm}, {@code qemu}) can have on this host, as XML; null when there can be none. */
+    static @Nullable String domainCapabilities(ConnectionPointer connection, String type) {
+        return take(virConnectGetDomainCapabilities(connection, null, "x86_64", "q35", type, 0));
     }
 
     /** All leases of a network; empty when there is no such network or it gives none. */

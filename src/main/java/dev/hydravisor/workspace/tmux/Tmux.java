@@ -84,12 +84,10 @@ public class Tmux {
                     .toList());
         }
         var reason = result.reason();
-        // "no server running on …", "error connecting to … (No such file or directory)", and one that ends as we ask
-        if (reason.startsWith("no server")
-                || reason.startsWith("error connecting")
-                || reason.startsWith("server exited")
+        if (reason.startsWith("no server running")
+                || reason.startsWith("error connecting") && reason.contains("No such file")
                 || reason.startsWith("lost server")
-                || reason.startsWith("no current")) {
+                || reason.startsWith("server exited")) {
             return Optional.empty();
         }
         throw HydraException.unavailable("tmux does not answer: " + reason + "; `hydra doctor` says more");

@@ -34,6 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class OciImagesIT {
     private static TestContainerd daemon;
+    private static String namespace;
     private static TestRegistry registry;
     private static Containerd containerd;
 
@@ -47,7 +48,9 @@ class OciImagesIT {
     static void start() throws IOException {
         daemon = TestContainerd.shared();
         registry = TestRegistry.start(null);
-        containerd = new Containerd(daemon.address(), daemon.namespace());
+        // One of its own, for other tests have images too.
+        namespace = daemon.namespace() + "-images";
+        containerd = new Containerd(daemon.address(), namespace);
     }
 
     @AfterAll
@@ -77,16 +80,22 @@ class OciImagesIT {
     }
 
     private static void assertNothingIsThere() {
-        assertThat(daemon.ctr("images", "ls", "-q")).isBlank();
-        assertThat(daemon.ctr("content", "ls", "-q")).isBlank();
+        assertThat(ctr("images", "ls", "-q")).isBlank();
+        assertThat(ctr("content", "ls", "-q")).isBlank();
         assertThat(active()).isEmpty();
-        assertThat(daemon.ctr("leases", "ls", "-q")).isBlank();
-        assertThat(daemon.ctr("snapshots", "ls").lines().skip(1)).isEmpty();
+        assertThat(ctr("leases", "ls", "-q")).isBlank();
+        assertThat(ctr("snapshots", "ls").lines().skip(1)).isEmpty();
+    }
+
+    private static String ctr(String... arguments) {
+        var all = new ArrayList<>(List.of("-n", namespace));
+        all.addAll(List.of(arguments));
+        return daemon.ctr(all.toArray(String[]::new));
     }
 
     /** The blobs that are on their way in. */
     private static List<String> active() {
-        return daemon.ctr("content", "active").lines().skip(1).toList();
+        return ctr("content", "active").lines().skip(1).toList();
     }
 
     private OciImage pull(String ref) {
@@ -97,7 +106,7 @@ class OciImagesIT {
     private static String run(OciImage image, String... argv) {
         var all = new ArrayList<>(List.of("run", "--rm", image.name(), "test-" + System.nanoTime()));
         all.addAll(List.of(argv));
-        return daemon.ctr(all.toArray(String[]::new));
+        return ctr(all.toArray(String[]::new));
     }
 
     @Test
@@ -107,7 +116,7 @@ class OciImagesIT {
         assertThat(image.config().env()).contains("GREETING=hello");
         assertThat(image.config().cmd()).containsExactly("sh");
         assertThat(image.config().labels()).containsEntry("made", "by hand");
-        assertThat(daemon.ctr("images", "check"))
+        assertThat(ctr("images", "check"))
                 .contains(image.name())
                 .contains("complete (3/3)")
                 .contains("true");

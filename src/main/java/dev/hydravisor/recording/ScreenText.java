@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * The text of a session as a person would have read it: what scrolled off the screen or was cleared, then what stood on it at the end;
  * soft-wrapped lines are joined. Of a full-screen program, its last screen is kept, between two marks. A screen without colours.
  */
-final class PlainText implements Vt.Handler {
+final class ScreenText implements Vt.Handler {
     static final String FULL_SCREEN = "[full screen]";
     static final String FULL_SCREEN_END = "[end of full screen]";
 
@@ -88,7 +88,7 @@ final class PlainText implements Vt.Handler {
     private int[] savedMain = new int[2];
     private int last = BLANK;
 
-    PlainText(Writer out, int cols, int rows) {
+    ScreenText(Writer out, int cols, int rows) {
         this.out = out;
         this.cols = Math.max(1, cols);
         this.rows = Math.max(1, rows);
@@ -98,7 +98,7 @@ final class PlainText implements Vt.Handler {
 
     /** Writes the text of a whole recording. */
     static void write(Archive archive, Archive.Meta meta, Writer out) throws IOException, InterruptedException {
-        var text = new PlainText(out, meta.cols(), meta.rows());
+        var text = new ScreenText(out, meta.cols(), meta.rows());
         try {
             Events.read(archive, (_, code, data) -> {
                 if (code == 'o') {

@@ -1,0 +1,363 @@
+package dev.hydravisor.console;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.hydravisor.model.DialogFixture;
+import dev.hydravisor.model.DialogTurn.Finish;
+import dev.hydravisor.standin.StandInProcess;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code hydra model …} as a user types it, at a terminal and through a pipe, with an Ollama that is a program of its own. */
+@Timeout(60)
+class DialogViewIT {
+    private static final String CTRL_C = "\u0003";
+    private static final String CTRL_D = "\u0004";
+    private static final String PROMPT = "you> ";
+
+    @TempDir
+    static Path folder;
+
+    private static StandInProcess ollama;
+    private static DialogFixture daemon;
+    private static int number;
+
+    private String dialog = "";
+    private Console console;
+    private TestSession session = TestSession.pipe(Map.of(), "");
+    private Thread command = new Thread();
+    private final AtomicInteger status = new AtomicInteger(-1);
+    private int seen;
+
+    @BeforeAll
+    static void start() throws IOException {
+        ollama = StandInProcess.startWithTinyModel();
+        daemon = DialogFixture.open(folder, "ollama.first-token-timeout=1500ms", "ollama.gap-timeout=700ms");
+    }
+
+    @AfterAll
+    static void stop() {
+        daemon.close();
+        ollama.close();
+    }
+
+    @BeforeEach
+    void fresh() throws IOException {
+        if (!ollama.isAlive()) {
+            ollama.restart();
+        }
+        dialog = "view-" + ++number;
+        console =
+                new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), Values.any(), Values.any())));
+    }
+
+    @AfterEach
+    void leave() throws InterruptedException {
+        if (command.isAlive()) {
+            session.type(CTRL_D);
+            command.join(10_000);
+            assertThat(command.isAlive()).as("the view is still there").isFalse();
+        }
+    }
+
+    /** Runs a command at a terminal. */
+    private void talk(String... argv) {
+        session = TestSession.terminal(Map.of("OLLAMA_HOST", ollama.url(), "TERM", "xterm"));
+        seen = 0;
+        command = Thread.ofPlatform().unstarted(() -> status.set(console.run(session, List.of(argv))));
+        session.runs(command);
+        command.start();
+    }
+
+    private void chat(String model) {
+        talk("model", "chat", model, "--dialog", dialog);
+        expect(PROMPT);
+    }
+
+    private void type(String text) {
+        session.type(text);
+    }
+
+    /** Waits until the terminal was sent this, behind what was waited for before. Returns what came up to it. */
+    private String expect(String text) {
+        await().atMost(Duration.ofSeconds(20))
+                .alias("`" + text + "`")
+                .until(() -> session.sent().indexOf(text, seen) >= 0);
+        var from = seen;
+        seen = session.sent().indexOf(text, from) + text.length();
+        return session.sent().substring(from, seen);
+    }
+
+    private TestSession pipe(String input, String... argv) {
+        var pipe = TestSession.pipe(Map.of("OLLAMA_HOST", ollama.url()), input);
+        pipe.runs(Thread.currentThread());
+        status.set(console.run(pipe, Arrays.asList(argv)));
+        return pipe;
+    }
+
+    private List<String> said() {
+        return DialogFixture.said(daemon.dialogs().history(dialog)).toList();
+    }
+
+    @Test
+    void aQuestionIsAnsweredBelowItAndThePromptComesBack() {
+        chat("echo");
+        type("hello out there\r");
+        expect("ollama:echo> hello out there");
+        expect(PROMPT);
+        type("/exit\r");
+        await().until(() -> !command.isAlive());
+        assertThat(status).hasValue(0);
+    }
+
+    @Test
+    void whatWasSaidIsShownWhenTheDialogIsOpenedAgainAndTheModelIsThatOfBefore() throws InterruptedException {
+        chat("tinychat");
+        type("my name is vera\r");
+        expect("ollama:tinychat> ");
+        expect(PROMPT);
+        leave();
+        talk("model", "chat", "--dialog", dialog);
+        expect("you> my name is vera");
+        expect("talking with `ollama:tinychat`");
+        expect(PROMPT);
+        type("what is my name ?\r");
+        expect("ollama:tinychat> ");
+        assertThat(expect(PROMPT)).contains("vera");
+    }
+
+    @Test
+    void aDialogWithoutANameSaysHowToGoOn() throws InterruptedException {
+        talk("model", "chat", "echo");
+        expect(PROMPT);
+        type("hello\r");
+        expect("ollama:echo> hello");
+        expect(PROMPT);
+        leave();
+        expect("to go on: hydra model chat --dialog chat-");
+    }
+
+    @Test
+    void ctrlCStopsTheAnswerAndKeepsWhatCame() {
+        chat("long");
+        type("count\r");
+        expect("1 2 3 4 5");
+        type(CTRL_C);
+        expect("[stopped]");
+        expect(PROMPT);
+        assertThat(daemon.dialogs().history(dialog).getLast().finish()).isEqualTo(Finish.INTERRUPTED);
+        type("/model echo\r");
+        expect("now `ollama:echo` answers");
+        type("still there\r");
+        expect("ollama:echo> still there");
+        expect(PROMPT);
+    }
+
+    @Test
+    void ctrlCAtThePromptClearsTheLineAndCtrlDLeaves() {
+        chat("echo");
+        type("not meant");
+        expect("not meant");
+        type(CTRL_C);
+        expect(PROMPT);
+        type("meant\r");
+        expect("ollama:echo> meant");
+        expect(PROMPT);
+        type(CTRL_D);
+        await().until(() -> !command.isAlive());
+        assertThat(status).hasValue(0);
+        assertThat(said()).containsExactly("user complete: meant", "assistant complete: meant");
+    }
+
+    @Test
+    void anEmptyLineDoesNothing() {
+        chat("echo");
+        type("\r");
+        expect(PROMPT);
+        type("   \r");
+        expect(PROMPT);
+        assertThat(said()).isEmpty();
+    }
+
+    @Test
+    void aPastedTextOfSeveralLinesIsOneMessageWordForWord() {
+        chat("echo");
+        type("\u001b[200~if (a != b) {\n  don't \"quote\" !! \\n\n}\u001b[201~");
+        type("\r");
+        expect("ollama:echo> ");
+        expect(PROMPT);
+        assertThat(said().getFirst()).isEqualTo("user complete: if (a != b) {\n  don't \"quote\" !! \\n\n}");
+    }
+
+    @Test
+    void failuresAreOneLineAndThePromptIsThereAgain() throws IOException {
+        chat("cut");
+        type("question\r");
+        expect("ollama:cut> one two three");
+        expect("error: the connection to ollama at `" + ollama.url()
+                + "` broke in the middle of the answer; ask again");
+        expect(PROMPT);
+        type("/model nosuch\r");
+        expect("error: model `nosuch` is not there; get it with `ollama pull nosuch`");
+        expect(PROMPT);
+        ollama.stop();
+        type("again\r");
+        expect("error: ollama does not answer at `" + ollama.url() + "`; start it with `ollama serve`");
+        expect(PROMPT);
+        ollama.restart();
+        type("/model echo\r");
+        expect(PROMPT);
+        type("/retry\r");
+        expect("ollama:echo> again");
+        expect(PROMPT);
+    }
+
+    @Test
+    void aMissingModelOrServerIsSaidAtOnceAndTheDialogIsAliveAnyway() throws IOException {
+        talk("model", "chat", "nosuch", "--dialog", dialog);
+        expect("error: model `nosuch` is not there; get it with `ollama pull nosuch`");
+        expect(PROMPT);
+        type("/model echo\r");
+        expect(PROMPT);
+        type("hello\r");
+        expect("ollama:echo> hello");
+        expect(PROMPT);
+    }
+
+    @Test
+    void slashCommandsAreExplainedAndUnknownOnesAreErrors() {
+        chat("echo");
+        type("/help\r");
+        expect("/model MODEL");
+        expect(PROMPT);
+        type("/nosuch\r");
+        expect("error: there is no `/nosuch`; /help tells what there is");
+        expect(PROMPT);
+        type("/clear now\r");
+        expect("error: `/clear` takes nothing behind it");
+        expect(PROMPT);
+        type("//etc/passwd\r");
+        expect("ollama:echo> /etc/passwd");
+        expect(PROMPT);
+        type("/history\r");
+        expect("you> /etc/passwd");
+        expect(PROMPT);
+        type("/clear\r");
+        expect("forgotten");
+        expect(PROMPT);
+        assertThat(said()).isEmpty();
+        type("/model\r");
+        expect("ollama:tinychat:latest");
+        expect(PROMPT);
+    }
+
+    @Test
+    void tabCompletesSlashCommandsAndModels() {
+        chat("echo");
+        type("/hi\t\r");
+        expect(PROMPT);
+        assertThat(session.sent()).contains("/history");
+        type("/model ollama:tiny\t\r");
+        expect("now `ollama:tinychat:latest` answers");
+        expect(PROMPT);
+    }
+
+    @Test
+    void noEscapeOfTheModelsReachesTheTerminal() {
+        chat("escapes");
+        type("hello\r");
+        expect("ollama:escapes> before ");
+        assertThat(expect("after")).doesNotContainPattern("[\\p{Cntrl}\\x{80}-\\x{9f}]");
+        type("/history\r");
+        expect("ollama:escapes> before ");
+        assertThat(expect("after")).doesNotContainPattern("[\\p{Cntrl}\\x{80}-\\x{9f}]");
+    }
+
+    @Test
+    void thoughtsAreDimmedAndAModelElsewhereIsAnnounced() {
+        chat("think");
+        type("hello\r");
+        expect("\u001b[2mthe user said");
+        expect("\u001b[22m");
+        expect("ollama:think> hello");
+        expect(PROMPT);
+        type("/model big:cloud\r");
+        expect("runs on ollama.com: what you say leaves this machine");
+        expect(PROMPT);
+    }
+
+    @Test
+    void eachLineOfAPipeIsAQuestionAndOnlyAnswersAreOnStandardOutput() {
+        var pipe = pipe("my name is vera\n\nwhat is my name ?\n", "model", "chat", "tinychat", "--dialog", dialog);
+        assertThat(status).hasValue(0);
+        assertThat(pipe.complained()).isEmpty();
+        assertThat(pipe.printed().lines()).hasSize(2);
+        assertThat(pipe.printed().lines().toList().getLast()).contains("vera");
+    }
+
+    @Test
+    void throughAPipeTheStatusIsThatOfTheLastQuestion() {
+        var failed = pipe("hello\n", "model", "chat", "nosuch", "--dialog", dialog);
+        assertThat(status).hasValue(3);
+        assertThat(failed.printed()).isEmpty();
+        assertThat(failed.complained())
+                .isEqualTo("error: model `nosuch` is not there; get it with `ollama pull nosuch`\n");
+        pipe("/model nosuch\nhello\n", "model", "chat", "echo", "--dialog", dialog);
+        assertThat(status).hasValue(0);
+    }
+
+    @Test
+    void theModelsAreListedForPeopleAndForPrograms() {
+        assertThat(pipe("", "model", "list").printed())
+                .containsPattern("MODEL +SIZE +PARAMETERS +LOADED +WHERE\n")
+                .containsPattern("ollama:tinychat:latest +1\\.6 MiB +0\\.4\\dM +(yes|no) +this machine\n")
+                .containsPattern("ollama:big:cloud +384 B +671\\.0B +no +ollama\\.com\n");
+        assertThat(pipe("", "model", "list", "--filter", "remote=true", "-o", "name")
+                        .printed())
+                .isEqualTo("ollama:big:cloud\n");
+        assertThat(pipe("", "model", "list", "--filter", "model~tinychat", "-o", "json")
+                        .printed())
+                .contains("\"model\" : \"ollama:tinychat:latest\"", "\"context\" : 2048", "\"remote\" : false");
+    }
+
+    @Test
+    void withoutAServerTheListIsOneErrorAndStatus5() {
+        ollama.stop();
+        var pipe = pipe("", "model", "list");
+        assertThat(status).hasValue(5);
+        assertThat(pipe.printed()).isEmpty();
+        assertThat(pipe.complained())
+                .startsWith("error: ollama does not answer at `")
+                .hasLineCount(1);
+    }
+
+    @Test
+    void badArgumentsAreUsageErrors() {
+        var errors = new ArrayList<String>();
+        for (var argv : List.of(
+                List.of("model", "chat"),
+                List.of("model", "chat", "a b"),
+                List.of("model", "chat", "bedrock:x"),
+                List.of("model", "chat", "echo", "--dialog", "../\u001b[2J"),
+                List.of("model", "chat", "echo", "--dialog", "x", "--workspace", "y"))) {
+            var pipe = pipe("", argv.toArray(String[]::new));
+            assertThat(status).as(argv.toString()).hasValue(2);
+            errors.add(pipe.complained());
+        }
+        assertThat(errors).allSatisfy(e -> assertThat(e).startsWith("error: ").hasLineCount(1));
+    }
+}
