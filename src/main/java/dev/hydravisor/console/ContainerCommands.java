@@ -62,7 +62,7 @@ class ContainerCommands implements Commands {
         var commands = new ArrayList<>(verbs.of(TRAITS));
         commands.add(verbs.workspaceOptions(HydraCommand.named("container create", "create a container")
                         .argument("NAME", "the container's name, which is also its host name", Values.any())
-                        .requiredOption("image", "REF", "a container image, such as debian:12", Values.any())
+                        .requiredOption("image", "REF", "a container image, such as debian:12", names.containerImages())
                         .flag("run", "start it"))
                 .option("cpus", "N", "processors it may use, such as 1.5; any number unless given", Values.any())
                 .option("memory", "SIZE", "memory it may use, such as 512M; all unless given", Values.any())
@@ -140,6 +140,13 @@ class ContainerCommands implements Commands {
                 .details("A folder is copied whole. The container needs a `tar`.")
                 .example("hydra container cp web:/etc/hosts ./hosts")
                 .runs(this::copy));
+        commands.add(HydraCommand.named("container commit", "make an image of a container as it is now")
+                .argument("NAME", "the container", names.instances(Kind.CONTAINER))
+                .argument("IMAGE", "the name of the new image", Values.any())
+                .dryRun()
+                .details("What is in its mounts stays out of it. A running container is paused meanwhile.")
+                .example("hydra container commit web web:tuned")
+                .runs(this::commit));
         return commands;
     }
 
@@ -409,5 +416,16 @@ class ContainerCommands implements Commands {
                     ? new Place(null, text)
                     : new Place(text.substring(0, colon), text.substring(colon + 1));
         }
+    }
+
+    private void commit(Invocation in) {
+        var name = verbs.find(in, Kind.CONTAINER).name();
+        if (in.dryRun()) {
+            in.out()
+                    .println(
+                            "make image `" + PlainText.safe(in.argument("IMAGE")) + "` of `" + name + "` as it is now");
+            return;
+        }
+        in.out().println(containers.commit(in.operation(), name, in.argument("IMAGE")));
     }
 }

@@ -31,11 +31,15 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -99,8 +103,7 @@ public class ContainerBackend implements Backend, DisposableBean {
         this.snapshotter = properties.snapshotter();
         this.files = new ContainerFiles(home);
         this.home = "hydra-"
-                + ContainerImages.sha256(home.root().toAbsolutePath() + "\n" + containerd.address() + "\n"
-                                + containerd.namespace())
+                + sha256(home.root().toAbsolutePath() + "\n" + containerd.address() + "\n" + containerd.namespace())
                         .substring(0, 8);
         this.network = new Network(files.root(), this.home, properties.subnets(), properties.cniBin());
         this.tasks = new Tasks(containerd);
@@ -774,6 +777,16 @@ public class ContainerBackend implements Backend, DisposableBean {
             return work.get();
         } finally {
             lock.unlock();
+        }
+    }
+
+    private static String sha256(String text) {
+        try {
+            return java.util.HexFormat.of()
+                    .formatHex(java.security.MessageDigest.getInstance("SHA-256")
+                            .digest(text.getBytes(java.nio.charset.StandardCharsets.UTF_8)));
+        } catch (java.security.NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.hydravisor.container;
 import dev.hydravisor.container.containerd.api.TaskProto.Status;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.image.OciImages;
 import dev.hydravisor.instance.Backend.Ref;
 import dev.hydravisor.instance.Instance;
 import dev.hydravisor.instance.InstanceService;
@@ -33,9 +34,11 @@ import org.springframework.stereotype.Service;
 public class Containers {
     private final InstanceService instances;
     private final ContainerBackend backend;
+    private final OciImages images;
     private final HydraHome home;
 
-    public Containers(InstanceService instances, ContainerBackend backend, HydraHome home) {
+    public Containers(InstanceService instances, ContainerBackend backend, OciImages images, HydraHome home) {
+        this.images = images;
         this.instances = instances;
         this.backend = backend;
         this.home = home;
@@ -207,6 +210,44 @@ public class Containers {
                     command.isEmpty() ? "[" + status.getOrDefault("Name", "") + "]" : command);
         } catch (IOException e) {
             return null;
+        }
+    }
+
+    /**
+     * Makes an image of a container as it is now, paused meanwhile where it runs.
+     *
+     * @param image the new one's name
+     * @return its full name
+     */
+    public String commit(Operation operation, String name, String image) {
+        var ref = ref(name);
+        var container = backend.require(ref);
+        return operation.call(() -> {
+            var task = backend.tasks().find(ref.name());
+            var runs = task != null && task.getStatus() == Status.RUNNING;
+            if (runs) {
+                operation.stage("pausing", () -> backend.pause(ref));
+            }
+            try {
+                return images.commit(operation, container.getImage(), container.getSnapshotKey(), image)
+                        .name();
+            } finally {
+                if (runs) {
+                    resume(ref);
+                }
+            }
+        });
+    }
+
+    /** Also on an interrupted thread. */
+    private void resume(Ref ref) {
+        var interrupted = Thread.interrupted();
+        try {
+            backend.resume(ref);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

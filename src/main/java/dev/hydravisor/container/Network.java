@@ -147,8 +147,8 @@ final class Network {
             if (!iptables("-C", rule).ok()) {
                 var added = iptables("-I", rule);
                 if (!added.ok()) {
-                    throw HydraException.failed("`iptables` failed: " + added.reason()
-                            + "; see `hydra doctor`, or use `--network none`");
+                    throw HydraException.failed(
+                            "`iptables` failed: " + added.reason() + "; see `hydra doctor`, or use `--network none`");
                 }
             }
         }
@@ -162,7 +162,15 @@ final class Network {
                 List.of("nat", "POSTROUTING", "-s", subnet, "!", "-o", name, "-j", "MASQUERADE"),
                 List.of("filter", "FORWARD", "-i", name, "-j", "ACCEPT"),
                 List.of(
-                        "filter", "FORWARD", "-o", name, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT", "-j",
+                        "filter",
+                        "FORWARD",
+                        "-o",
+                        name,
+                        "-m",
+                        "conntrack",
+                        "--ctstate",
+                        "RELATED,ESTABLISHED,DNAT",
+                        "-j",
                         "ACCEPT"));
     }
 

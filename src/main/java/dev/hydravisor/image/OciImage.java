@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A container image that is there, whole and unpacked.
  *
- * @param name in full, as containerd knows it
+ * @param name in full, as containerd knows it; see {@link Reference#name()}
  * @param digest of what the name stands for: an index or a manifest
  * @param platform such as {@code linux/amd64}
  * @param size bytes of its layers and its configuration as they were pulled
@@ -38,4 +38,9 @@ public record OciImage(
             List<String> ports,
             List<String> volumes,
             @Nullable String stopSignal) {}
+
+    /** The name as a user would write it. */
+    public String familiar() {
+        return Reference.parse(name).familiar();
+    }
 }

@@ -60,6 +60,7 @@ public class Containerd {
     private static final Metadata.Key<String> LEASE =
             Metadata.Key.of("containerd-lease", Metadata.ASCII_STRING_MARSHALLER);
     private static final Duration LEASE_LIFE = Duration.ofHours(24);
+    private static final Duration COLLECT_LIMIT = Duration.ofMinutes(2);
 
     private final Connection connection;
     private final Metadata headers;
@@ -174,14 +175,28 @@ public class Containerd {
         /** Lets go of what nothing else holds. Works on an interrupted thread too; a containerd that is gone lets go by itself. */
         @Override
         public void close() {
+            release(false, LIMIT);
+        }
+
+        /** As {@link #close}, and returns only when what nothing else holds has been collected. */
+        public void discard() {
+            release(true, COLLECT_LIMIT);
+        }
+
+        private void release(boolean collect, Duration limit) {
             var interrupted = Thread.interrupted();
             try {
-                plain.find(
+                plain.call(
                         LeasesGrpc::newBlockingStub,
-                        s -> s.delete(
-                                LeasesProto.DeleteRequest.newBuilder().setId(id).build()));
+                        limit,
+                        s -> s.delete(LeasesProto.DeleteRequest.newBuilder()
+                                .setId(id)
+                                .setSync(collect)
+                                .build()));
             } catch (HydraException e) {
-                log.warn("lease {} stays until it expires: {}", id, e.text());
+                if (e.exitCode() != ExitCode.NOT_FOUND) {
+                    log.warn("lease {} stays until it expires: {}", id, e.text());
+                }
             } finally {
                 if (interrupted) {
                     Thread.currentThread().interrupt();
