@@ -31,15 +31,11 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -504,7 +500,7 @@ public class ContainerBackend implements Backend, DisposableBean {
                     : new Observed(ref, State.FAILED, "it ended while nobody looked", null);
         }
         var again = restarts.containsKey(ref.id()) ? "; it is started again in a moment" : "";
-        if (!labels.getOrDefault(OOM, "").isEmpty()) {
+        if (!labels.getOrDefault(OOM, "").isEmpty() || (task != null && isOutOfMemory(task))) {
             return new Observed(ref, State.FAILED, "killed: out of memory" + limit(ref) + again, null);
         }
         var byUser = !labels.getOrDefault(STOPPED, "").isEmpty();
@@ -568,7 +564,7 @@ public class ContainerBackend implements Backend, DisposableBean {
         var oom = !labels.getOrDefault(OOM, "").isEmpty();
         var stopped = byUser || !labels.getOrDefault(STOPPED, "").isEmpty();
         if (task != null) {
-            oom = task.getExitStatus() == 128 + Tasks.SIGKILL && !byUser && hasBeenShortOfMemory(ref.name());
+            oom = !byUser && isOutOfMemory(task);
             var status = tasks.delete(ref.name());
             exit = status == null ? "" : status.toString();
         }
@@ -583,12 +579,16 @@ public class ContainerBackend implements Backend, DisposableBean {
         }
     }
 
-    private boolean hasBeenShortOfMemory(String name) {
+    /** Whether the kernel ended a task for want of memory: its cgroup counts that, and stays until the task is deleted. */
+    private boolean isOutOfMemory(Process ended) {
+        if (ended.getExitStatus() != 128 + Tasks.SIGKILL) {
+            return false;
+        }
         try {
-            var usage = tasks.usage(name).get(name);
+            var usage = tasks.usage(ended.getId()).get(ended.getId());
             return usage != null && usage.oomKills() > 0;
         } catch (HydraException e) {
-            log.debug("no figures of {}: {}", name, e.text());
+            log.debug("no figures of {}: {}", ended.getId(), e.text());
             return false;
         }
     }

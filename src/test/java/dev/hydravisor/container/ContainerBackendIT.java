@@ -2,12 +2,13 @@ package dev.hydravisor.container;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import dev.hydravisor.container.containerd.Containerd;
 import dev.hydravisor.container.images.ContainerdImages;
-import dev.hydravisor.container.images.ContainerdImages;
 import dev.hydravisor.env.TestContainerd;
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.image.ImageProperties;
 import dev.hydravisor.image.OciImages;
 import dev.hydravisor.instance.Backend.Observed;
@@ -17,14 +18,20 @@ import dev.hydravisor.instance.ContainerSpec.Network;
 import dev.hydravisor.instance.ContainerSpec.Port;
 import dev.hydravisor.instance.ContainerSpec.Restart;
 import dev.hydravisor.instance.State;
+import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import java.io.IOException;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
@@ -117,14 +124,17 @@ class ContainerBackendIT {
 
     @Test
     void whatIsPrintedIsLoggedWithItsTimeAndStream() throws Exception {
-        var ref = run("talk", new Spec(List.of("sh", "-c", "echo one; echo two >&2; printf half; sleep 0.5; echo more; printf end")));
+        var ref = run(
+                "talk",
+                new Spec(List.of("sh", "-c", "echo one; echo two >&2; printf half; sleep 0.5; echo more; printf end")));
         awaitState(ref, State.STOPPED);
         var entries = logs(ref, -1);
         assertThat(entries.stream().map(LogEntry::text).toList())
                 .containsExactlyInAnyOrder("one", "two", "half", "more", "end");
-        assertThat(entries.stream().filter(LogEntry::stderr).map(LogEntry::text)).containsExactly("two");
+        assertThat(entries.stream().filter(LogEntry::stderr).map(LogEntry::text))
+                .containsExactly("two");
         assertThat(entries.stream().filter(e -> !e.whole()).map(LogEntry::text)).containsExactly("half");
-        assertThat(entries.getFirst().time()).isBetween(java.time.Instant.now().minusSeconds(60), java.time.Instant.now());
+        assertThat(entries.getFirst().time()).isBetween(Instant.now().minusSeconds(60), Instant.now());
         assertThat(logs(ref, 2).stream().map(LogEntry::text)).containsExactly("half", "more", "end");
         assertThat(logs(ref, 0)).isEmpty();
     }
@@ -167,13 +177,15 @@ class ContainerBackendIT {
             assertThat(folder.resolve("pids.max")).hasContent("7");
             assertThat(folder.resolve("cpu.max")).hasContent("50000 100000");
         } else {
-            assertThat(Path.of("/sys/fs/cgroup/memory" + cgroup, "memory.limit_in_bytes")).hasContent("67108864");
+            assertThat(Path.of("/sys/fs/cgroup/memory" + cgroup, "memory.limit_in_bytes"))
+                    .hasContent("67108864");
             assertThat(Path.of("/sys/fs/cgroup/pids" + cgroup, "pids.max")).hasContent("7");
-            assertThat(Path.of("/sys/fs/cgroup/cpu" + cgroup, "cpu.cfs_quota_us")).hasContent("50000");
+            assertThat(Path.of("/sys/fs/cgroup/cpu" + cgroup, "cpu.cfs_quota_us"))
+                    .hasContent("50000");
         }
         var usage = backend.tasks().usage(ref.name()).get(ref.name());
         assertThat(usage).isNotNull();
-        assertThat(java.util.Objects.requireNonNull(usage).memoryLimit()).isEqualTo(64L << 20);
+        assertThat(Objects.requireNonNull(usage).memoryLimit()).isEqualTo(64L << 20);
     }
 
     @Test
@@ -183,7 +195,8 @@ class ContainerBackendIT {
         assertThat(status).containsPattern("Seccomp:\\s+2").containsPattern("NoNewPrivs:\\s+1");
         assertThat(status).containsPattern("CapBnd:\\s+00000000a80425fb");
         assertThat(inside(ref, "cat /proc/kcore | head -c 1 | wc -c")).isEqualTo("0");
-        assertThat(inside(ref, "echo 1 > /proc/sys/vm/drop_caches || echo refused")).endsWith("refused");
+        assertThat(inside(ref, "echo 1 > /proc/sys/vm/drop_caches || echo refused"))
+                .endsWith("refused");
         assertThat(inside(ref, "mount -t tmpfs none /mnt || echo refused")).endsWith("refused");
     }
 
@@ -199,8 +212,12 @@ class ContainerBackendIT {
         var ref = run("user", spec);
         assertThat(inside(ref, "id -u; id -g; id -G")).isEqualTo("1000\n1000\n1000 2000");
         assertThat(inside(ref, "echo $COLOUR $FROM_IMAGE $HOME")).isEqualTo("red no /home/guest");
-        assertThat(inside(ref, "cat /shared/hello; touch /shared/x || echo refused")).contains("from the host").endsWith("refused");
-        assertThat(inside(ref, "touch /tmp/x 2>&1 || echo refused")).contains("Read-only").endsWith("refused");
+        assertThat(inside(ref, "cat /shared/hello; touch /shared/x || echo refused"))
+                .contains("from the host")
+                .endsWith("refused");
+        assertThat(inside(ref, "touch /tmp/x 2>&1 || echo refused"))
+                .contains("Read-only")
+                .endsWith("refused");
         assertThatThrownBy(() -> {
                     var nobody = new Spec(IDLE);
                     nobody.user = "nosuch";
@@ -215,8 +232,9 @@ class ContainerBackendIT {
         var spec = new Spec(List.of("sh", "-c", "while :; do echo welcome | nc -l -p 80; done"));
         spec.ports = List.of(new Port("127.0.0.1", port, 80, "tcp"));
         var ref = run("server", spec);
-        await().atMost(LIMIT).untilAsserted(() -> assertThat(read("127.0.0.1", port)).isEqualTo("welcome"));
-        var address = java.util.Objects.requireNonNull(observed(ref).address());
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(read("127.0.0.1", port)).isEqualTo("welcome"));
+        var address = Objects.requireNonNull(observed(ref).address());
         await().atMost(LIMIT).untilAsserted(() -> assertThat(read(address, 80)).isEqualTo("welcome"));
 
         var second = ref("second");
@@ -225,7 +243,8 @@ class ContainerBackendIT {
                 .hasMessageContaining("is published by container `server`");
         backend.stop(Operation.silent(), ref, Duration.ZERO, true);
         backend.start(Operation.silent(), second, spec.build(), LIMIT);
-        await().atMost(LIMIT).untilAsserted(() -> assertThat(read("127.0.0.1", port)).isEqualTo("welcome"));
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(read("127.0.0.1", port)).isEqualTo("welcome"));
 
         var taken = ref("taken");
         try (var socket = new ServerSocket(0)) {
@@ -248,7 +267,8 @@ class ContainerBackendIT {
         host.network = Network.HOST;
         assertThat(inside(run("open", host), "ls /sys/class/net")).contains("lo");
         assertThat(inside(new Ref(UUID.randomUUID(), "open"), "readlink /proc/1/ns/net"))
-                .isEqualTo(Processes.require(LIMIT, List.of("readlink", "/proc/self/ns/net")).strip());
+                .isEqualTo(Processes.require(LIMIT, List.of("readlink", "/proc/self/ns/net"))
+                        .strip());
     }
 
     @Test
@@ -256,7 +276,8 @@ class ContainerBackendIT {
         var one = run("one", new Spec(List.of("sh", "-c", "while :; do echo hi | nc -l -p 5000; done")));
         var two = run("two", new Spec(IDLE));
         await().atMost(LIMIT)
-                .untilAsserted(() -> assertThat(inside(two, "nc -w 2 " + observed(one).address() + " 5000 </dev/null"))
+                .untilAsserted(() -> assertThat(
+                                inside(two, "nc -w 2 " + observed(one).address() + " 5000 </dev/null"))
                         .isEqualTo("hi"));
     }
 
@@ -290,18 +311,21 @@ class ContainerBackendIT {
         daemon.kill();
         try {
             var start = System.nanoTime();
-            assertThatThrownBy(() -> backend.observe())
-                    .isInstanceOfSatisfying(HydraException.class, e -> {
-                        assertThat(e.exitCode()).isEqualTo(ExitCode.UNAVAILABLE);
-                        assertThat(e.text()).contains("containerd does not answer at `" + daemon.address() + "`").doesNotContain("\n");
-                    });
+            assertThatThrownBy(() -> backend.observe()).isInstanceOfSatisfying(HydraException.class, e -> {
+                assertThat(e.exitCode()).isEqualTo(ExitCode.UNAVAILABLE);
+                assertThat(e.text())
+                        .contains("containerd does not answer at `" + daemon.address() + "`")
+                        .doesNotContain("\n");
+            });
             assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
             var before = logs(ref, -1).size();
             await().atMost(LIMIT).until(() -> logs(ref, -1).size() > before + 3);
         } finally {
             daemon.start();
         }
-        await().atMost(Duration.ofSeconds(3)).ignoreExceptions().until(() -> observed(ref).state() == State.RUNNING);
+        await().atMost(Duration.ofSeconds(3))
+                .ignoreExceptions()
+                .until(() -> observed(ref).state() == State.RUNNING);
         // It hears of what happens from then on.
         Thread.sleep(2000);
         changes.clear();
@@ -318,7 +342,8 @@ class ContainerBackendIT {
         assertThat(observed(ref).state()).isEqualTo(State.PAUSED);
         daemon.ctr("task", "resume", "behind");
         daemon.ctr("task", "rm", "-f", "behind");
-        await().atMost(LIMIT).untilAsserted(() -> assertThat(observed(ref).state()).isNotEqualTo(State.RUNNING));
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(observed(ref).state()).isNotEqualTo(State.RUNNING));
         await().atMost(LIMIT).until(() -> !Files.exists(backend.files().network(ref.id())));
         daemon.ctr("container", "rm", "behind");
         assertThat(backend.observe()).doesNotContainKey(ref.id());
@@ -327,12 +352,14 @@ class ContainerBackendIT {
     @Test
     void restartPoliciesAreObeyed() throws Exception {
         var counter = Files.createDirectory(temporary.resolve("counter"));
-        var spec = new Spec(List.of("sh", "-c", "echo x >> /counter/runs; [ $(wc -l < /counter/runs) -lt 3 ] && exit 1; exit 0"));
+        var spec = new Spec(
+                List.of("sh", "-c", "echo x >> /counter/runs; [ $(wc -l < /counter/runs) -lt 3 ] && exit 1; exit 0"));
         spec.mounts = List.of(new ContainerSpec.Mount(counter.toString(), "/counter", false));
         spec.restart = Restart.ON_FAILURE;
         var ref = run("again", spec);
-        await().atMost(LIMIT).until(() -> Files.exists(counter.resolve("runs"))
-                && Files.readAllLines(counter.resolve("runs")).size() == 3);
+        await().atMost(LIMIT)
+                .until(() -> Files.exists(counter.resolve("runs"))
+                        && Files.readAllLines(counter.resolve("runs")).size() == 3);
         awaitState(ref, State.STOPPED);
         Thread.sleep(1500);
         assertThat(counter.resolve("runs")).content().hasLineCount(3);
@@ -352,7 +379,9 @@ class ContainerBackendIT {
         backend.stop(Operation.silent(), ref, Duration.ZERO, true);
         backend.destroy();
         backend = backend();
-        await().during(Duration.ofSeconds(2)).atMost(LIMIT).until(() -> observed(ref).state() == State.STOPPED);
+        await().during(Duration.ofSeconds(2))
+                .atMost(LIMIT)
+                .until(() -> observed(ref).state() == State.STOPPED);
     }
 
     @Test
@@ -411,18 +440,23 @@ class ContainerBackendIT {
         var ref = run("shell", new Spec(IDLE));
         var argv = backend.shellCommand(ref, spec(IDLE), LIMIT);
         var socket = temporary.resolve("tmux").toString();
-        var tmux = new ArrayList<>(List.of("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "91", "-y", "17"));
+        var tmux = new ArrayList<>(
+                List.of("tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "91", "-y", "17"));
         tmux.addAll(argv);
         Processes.require(LIMIT, tmux);
         try {
             await().atMost(LIMIT).until(() -> pane(socket).contains("#"));
             Processes.require(LIMIT, List.of("tmux", "-S", socket, "send-keys", "stty size; hostname", "Enter"));
-            await().atMost(LIMIT).until(() -> pane(socket).contains("17 91") && pane(socket).contains("shell"));
+            await().atMost(LIMIT)
+                    .until(() -> pane(socket).contains("17 91") && pane(socket).contains("shell"));
             assertThat(backend.tasks().pids(ref.name())).hasSize(2);
             Processes.require(LIMIT, List.of("tmux", "-S", socket, "kill-session"));
             await().atMost(LIMIT).until(() -> backend.tasks().pids(ref.name()).size() == 1);
             // A task with an exec that was not deleted says so: the shim has its folder.
-            await().atMost(LIMIT).untilAsserted(() -> assertThat(daemon.ctr("task", "ps", ref.name()).lines()).hasSize(2));
+            await().atMost(LIMIT)
+                    .untilAsserted(() -> assertThat(
+                                    daemon.ctr("task", "ps", ref.name()).lines())
+                            .hasSize(2));
         } finally {
             Processes.run(LIMIT, List.of("tmux", "-S", socket, "kill-server"));
         }
@@ -462,7 +496,8 @@ class ContainerBackendIT {
     }
 
     private void awaitState(Ref ref, State state) {
-        await().atMost(LIMIT).untilAsserted(() -> assertThat(observed(ref).state()).isEqualTo(state));
+        await().atMost(LIMIT)
+                .untilAsserted(() -> assertThat(observed(ref).state()).isEqualTo(state));
     }
 
     private List<LogEntry> logs(Ref ref, long tail) throws InterruptedException {
@@ -504,7 +539,7 @@ class ContainerBackendIT {
     private Observed observed(Ref ref) {
         var observed = backend.observe().get(ref.id());
         assertThat(observed).as(ref.name()).isNotNull();
-        return java.util.Objects.requireNonNull(observed);
+        return Objects.requireNonNull(observed);
     }
 
     private String inside(Ref ref, String command) {

@@ -251,6 +251,7 @@ public class Containerd {
         private final String path;
         private @Nullable ManagedChannel channel;
         private @Nullable MultiThreadIoEventLoopGroup events;
+        private boolean isShutDown;
 
         Connection(String path) {
             this.path = path;
@@ -267,6 +268,9 @@ public class Containerd {
         }
 
         private synchronized ManagedChannel made() {
+            if (isShutDown) {
+                throw unavailable("hydra is ending", null);
+            }
             if (channel == null) {
                 events = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
                 channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(path))
@@ -301,6 +305,7 @@ public class Containerd {
         }
 
         synchronized void shutdown() {
+            isShutDown = true;
             if (channel != null && events != null) {
                 channel.shutdownNow();
                 events.shutdownGracefully(0, 1, TimeUnit.SECONDS);
