@@ -24,6 +24,7 @@ import java.util.function.LongConsumer;
 /** An image on its way into containerd, all of it held by one lease. */
 final class ContainerdIngest implements OciStore.Ingest {
     private static final Duration UNPACK_LIMIT = Duration.ofHours(1);
+    private static final int OVERTAKEN = 4;
 
     private final Containerd.Lease lease;
     private final String snapshotter;
@@ -37,16 +38,21 @@ final class ContainerdIngest implements OciStore.Ingest {
     @Override
     public void write(Descriptor blob, Map<String, String> labels, BlobSource source, LongConsumer progress)
             throws IOException, InterruptedException {
-        try (var write = new ContentWrite(lease, blob, labels)) {
-            if (write.isThere()) {
-                progress.accept(blob.size());
-            } else {
-                write.all(source, progress);
-            }
-            if (write.isThere() && !labels.isEmpty()) {
-                label(blob, labels);
+        for (int tries = 0; tries < OVERTAKEN; tries++) {
+            try (var write = new ContentWrite(lease, blob, labels)) {
+                if (write.isThere()) {
+                    progress.accept(blob.size());
+                    if (!labels.isEmpty()) {
+                        label(blob, labels);
+                    }
+                    return;
+                }
+                if (write.all(source, progress)) {
+                    return;
+                }
             }
         }
+        throw HydraException.failed("`" + blob.shortDigest() + "` comes and goes in containerd; try again");
     }
 
     @Override

@@ -31,9 +31,9 @@ import org.jspecify.annotations.Nullable;
  * that nothing unproved is ever there to be unpacked. What was not committed when it is closed is taken away.
  */
 final class ContentWrite implements AutoCloseable {
-    private static final int PIECE = 1 << 20;
+    private static final int PIECE = 1 << 18;
     /** Pieces that may be under way: enough to keep both sides busy, few enough to need little memory. */
-    private static final int WINDOW = 4;
+    private static final int WINDOW = 8;
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
@@ -79,7 +79,7 @@ final class ContentWrite implements AutoCloseable {
                 });
         begun = true;
         try {
-            send(request(WriteAction.STAT));
+            send(request(WriteAction.STAT).setExpected(blob.digest()));
             var status = answer();
             // Another namespace has the content: it only has to be committed here as well.
             if (status.getOffset() == blob.size() && blob.size() > 0) {
@@ -104,8 +104,12 @@ final class ContentWrite implements AutoCloseable {
         return there;
     }
 
-    /** Takes the whole of the blob from its source and commits it. */
-    void all(BlobSource source, LongConsumer progress) throws IOException, InterruptedException {
+    /**
+     * Takes the whole of the blob from its source and commits it.
+     *
+     * @return false when another pull was quicker: the blob is there, but not yet held by this one's lease
+     */
+    boolean all(BlobSource source, LongConsumer progress) throws IOException, InterruptedException {
         try (var in = source.open(blob)) {
             long offset = 0;
             while (offset < blob.size()) {
@@ -116,8 +120,14 @@ final class ContentWrite implements AutoCloseable {
                 send(request(WriteAction.WRITE).setOffset(offset).setData(UnsafeByteOperations.unsafeWrap(piece)));
                 offset += piece.length;
             }
+            commit();
+            return true;
+        } catch (HydraException e) {
+            if (e.exitCode() == ExitCode.CONFLICT) {
+                return false;
+            }
+            throw e;
         }
-        commit();
     }
 
     private byte[] piece(InputStream in, long offset, LongConsumer progress) throws IOException {
@@ -139,16 +149,14 @@ final class ContentWrite implements AutoCloseable {
         while (underWay > 0) {
             answer();
         }
-        send(request(WriteAction.COMMIT).setOffset(blob.size()).putAllLabels(labels));
+        send(request(WriteAction.COMMIT)
+                .setExpected(blob.digest())
+                .setOffset(blob.size())
+                .putAllLabels(labels));
         try {
             answer();
             begun = false;
         } catch (HydraException e) {
-            if (e.exitCode() == ExitCode.CONFLICT) {
-                // Another pull was quicker.
-                there = true;
-                return;
-            }
             if (e.text().contains("unexpected commit digest")) {
                 throw new HydraException(
                         ExitCode.FAILED,
@@ -160,12 +168,9 @@ final class ContentWrite implements AutoCloseable {
         }
     }
 
+    /** A request without the digest: with it, containerd looks at each whether the blob came to be there. */
     private WriteContentRequest.Builder request(WriteAction action) {
-        return WriteContentRequest.newBuilder()
-                .setAction(action)
-                .setRef(ref)
-                .setTotal(blob.size())
-                .setExpected(blob.digest());
+        return WriteContentRequest.newBuilder().setAction(action).setRef(ref).setTotal(blob.size());
     }
 
     private void send(WriteContentRequest.Builder request) {

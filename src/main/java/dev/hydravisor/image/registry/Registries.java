@@ -9,6 +9,14 @@ public final class Registries {
     private static final Pattern LOOPBACK =
             Pattern.compile("(localhost|127\\.\\d+\\.\\d+\\.\\d+|\\[(?:0*:)*0*1])(:\\d+)?");
 
+    static {
+        // The JDK's client reads 16 KiB at a time, each through two threads: a fourth of the work of a pull. It looks
+        // at this once.
+        if (System.getProperty("jdk.httpclient.bufsize") == null) {
+            System.setProperty("jdk.httpclient.bufsize", "131072");
+        }
+    }
+
     private final ImageProperties properties;
 
     public Registries(ImageProperties properties) {

@@ -7,15 +7,22 @@ import dev.hydravisor.container.ContainerProperties;
 import dev.hydravisor.container.containerd.Containerd;
 import dev.hydravisor.env.TestContainerd;
 import dev.hydravisor.env.TestRegistry;
+import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.image.AllImages;
+import dev.hydravisor.image.DiskStore;
 import dev.hydravisor.image.ImageProperties;
+import dev.hydravisor.image.ImageService;
 import dev.hydravisor.image.OciImage;
 import dev.hydravisor.image.OciImages;
 import dev.hydravisor.image.OciStore;
 import dev.hydravisor.image.Reference;
+import dev.hydravisor.inventory.Images;
+import dev.hydravisor.inventory.Instances;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -270,5 +277,120 @@ class OciImagesIT {
             assertThat(part.phase()).isEqualTo("done");
             assertThat(part.done()).isEqualTo(part.total());
         });
+    }
+
+    private AllImages all() {
+        var disks = new DiskStore() {
+            @Override
+            public void put(Operation operation, String name, InputStream content, long size) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public void remove(String name) {}
+
+            @Override
+            public boolean exists(String name) {
+                return false;
+            }
+        };
+        var rows = new NoRows();
+        var home = new HydraHome(docker.resolve("home"));
+        return new AllImages(
+                new ImageService(rows.as(Images.class), rows.as(Instances.class), disks, home),
+                images,
+                store,
+                rows.as(Instances.class),
+                home);
+    }
+
+    /** What skopeo writes of the registry's image. */
+    private Path archive(String from, String to) throws IOException {
+        var file = docker.resolve("archive.tar");
+        TestRegistry.run(List.of(
+                "skopeo",
+                "--insecure-policy",
+                "copy",
+                "-q",
+                "--src-tls-verify=false",
+                "docker://" + registry.address() + "/" + from,
+                to.formatted(file)));
+        return file;
+    }
+
+    @Test
+    void anOciArchiveIsImportedUnderTheNameItCarries() throws IOException {
+        var file = archive("busybox:1", "oci-archive:%s:example.test/tools/busybox:7");
+        assertThat(all().importFile(Operation.silent(), null, file.toString(), null))
+                .containsExactly("example.test/tools/busybox:7");
+        assertThat(run(
+                        images.find(Reference.parse("example.test/tools/busybox:7"))
+                                .orElseThrow(),
+                        "echo",
+                        "works"))
+                .contains("works");
+    }
+
+    @Test
+    void whatDockerSaveWritesIsImportedAlsoCompressedAndUnderAnotherName() throws IOException {
+        var file = archive("busybox:docker", "docker-archive:%s:busybox:saved");
+        assertThat(all().importFile(Operation.silent(), null, file.toString(), null))
+                .containsExactly("busybox:saved");
+        TestRegistry.run(List.of("gzip", file.toString()));
+        assertThat(all().importFile(Operation.silent(), "mine:1", file + ".gz", null))
+                .containsExactly("mine:1");
+        assertThat(run(images.find(Reference.parse("mine:1")).orElseThrow(), "cat", "/etc/os-release"))
+                .contains("hydra-test");
+        assertThat(images.list()).hasSize(2);
+    }
+
+    @Test
+    void anArchiveWithoutANameOrWithADamagedLayerIsRefusedAndNothingIsLeft() throws IOException {
+        var nameless = archive("busybox:1", "oci-archive:%s");
+        assertThatThrownBy(() -> all().importFile(Operation.silent(), null, nameless.toString(), null))
+                .hasMessageContaining("give it a name");
+        var bytes = Files.readAllBytes(nameless);
+        // In the middle lies the big layer.
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(nameless, bytes);
+        assertThatThrownBy(() -> all().importFile(Operation.silent(), "x:1", nameless.toString(), null))
+                .hasMessageContaining("is not what its digest says");
+        assertNothingIsThere();
+        Files.write(nameless, java.util.Arrays.copyOf(bytes, bytes.length / 2));
+        assertThatThrownBy(() -> all().importFile(Operation.silent(), "x:1", nameless.toString(), null))
+                .isInstanceOf(HydraException.class);
+        assertNothingIsThere();
+    }
+
+    @Test
+    void anUnusedImageIsPrunedAndOneThatAContainerUsesIsNeitherPrunedNorDeleted() {
+        var used = pull(registry.address() + "/busybox:1");
+        var unused = pull(registry.address() + "/busybox:docker");
+        ctr("container", "create", used.name(), "holder");
+        try {
+            assertThat(all().unused(Operation.silent(), false))
+                    .extracting(AllImages.Entry::name)
+                    .containsExactly(unused.familiar());
+            assertThatThrownBy(() -> all().delete(Operation.silent(), used.familiar()))
+                    .hasMessageContaining("is used by");
+            all().delete(Operation.silent(), unused.familiar());
+            assertThat(all().list(Operation.silent()))
+                    .extracting(AllImages.Entry::name)
+                    .containsExactly(used.familiar());
+        } finally {
+            ctr("container", "rm", "holder");
+        }
+    }
+
+    /** Repositories of an inventory without a row. */
+    private static final class NoRows {
+        <T> T as(Class<T> type) {
+            return type.cast(java.lang.reflect.Proxy.newProxyInstance(
+                    type.getClassLoader(),
+                    new Class<?>[] {type},
+                    (_, method, _) -> method.getReturnType() == java.util.Optional.class
+                            ? java.util.Optional.empty()
+                            : List.of()));
+        }
     }
 }
