@@ -40,7 +40,7 @@ final class Completion {
         var next = new TreeMap<String, String>();
         for (var command : commands) {
             var name = List.of(command.getName().split(" ", -1));
-            if (!command.isHidden()
+            if (command.isListed()
                     && name.size() > before.size()
                     && name.subList(0, before.size()).equals(before)) {
                 var leaf = name.size() == before.size() + 1;

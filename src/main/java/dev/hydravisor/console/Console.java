@@ -107,7 +107,7 @@ public class Console {
     private int group(Session session, List<String> argv) {
         var word = argv.getFirst();
         var group = commands.stream()
-                .filter(c -> !c.isHidden() && c.getName().startsWith(word + " "))
+                .filter(c -> c.isListed() && c.getName().startsWith(word + " "))
                 .toList();
         if (group.isEmpty()) {
             throw HydraException.usage("there is no command `" + PlainText.shorten(word) + "`" + near(word)

@@ -62,7 +62,7 @@ final class Help {
     static String overview(Collection<HydraCommand> commands) {
         var groups = new TreeMap<String, List<HydraCommand>>();
         commands.stream()
-                .filter(c -> !c.isHidden())
+                .filter(c -> c.isListed())
                 .sorted(Comparator.comparing(HydraCommand::getName))
                 .forEach(c -> groups.computeIfAbsent(c.getGroup(), _ -> new java.util.ArrayList<>())
                         .add(c));
@@ -95,6 +95,23 @@ final class Help {
                   hydra vm create web --image debian-13 --model ollama:llama3.2 --attach
                 """);
         return text.toString();
+    }
+
+    /** All about every command, as a Markdown page. */
+    static String reference(Collection<HydraCommand> commands) {
+        var page = new StringBuilder("""
+                # Commands
+
+                Made from the commands' own tables by `hydra __reference`; a test fails when it is stale.
+                """);
+        commands.stream()
+                .filter(c -> c.isListed())
+                .forEach(c -> page.append("\n## ")
+                        .append(c.getName())
+                        .append("\n\n```\n")
+                        .append(c.getHelp())
+                        .append("```\n"));
+        return page.toString();
     }
 
     /** The commands of one group. */

@@ -85,9 +85,9 @@ public final class HydraCommand implements Command {
         return blank < 0 ? "" : table.name.substring(0, blank);
     }
 
-    @Override
-    public boolean isHidden() {
-        return table.hidden;
+    /** Whether help and completion tell of it. Spring Shell would not even run one that it thinks hidden. */
+    public boolean isListed() {
+        return !table.hidden;
     }
 
     @Override

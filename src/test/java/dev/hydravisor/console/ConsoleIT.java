@@ -53,6 +53,33 @@ class ConsoleIT {
     }
 
     @Test
+    void theReferencePageIsUpToDate() throws IOException {
+        assertThat(hydra.ok("__reference"))
+                .as("stale: write it anew with `bin/hydra __reference > docs/commands.md`")
+                .isEqualTo(Files.readString(java.nio.file.Path.of("docs/commands.md")));
+    }
+
+    @Test
+    void bashCompletesCommandsOptionsAndFiles() throws Exception {
+        assertThat(completed("vm cr")).containsExactly("create");
+        assertThat(completed("vm list --fil")).containsExactly("--filter");
+        assertThat(completed("vm list -o ")).containsExactly("table", "json", "yaml", "name");
+        assertThat(completed("image import x bin/hyd")).containsExactly("bin/hydra");
+    }
+
+    /** What bash itself would offer, by the script we give it. */
+    private static List<String> completed(String line) throws Exception {
+        var script = "PATH=\"$(dirname \"$0\"):$PATH\"; source <(hydra completion bash);"
+                + " COMP_WORDS=(hydra $1); [[ $1 == *' ' ]] && COMP_WORDS+=(''); COMP_CWORD=$((${#COMP_WORDS[@]} - 1));"
+                + " compopt() { :; }; _hydra; printf '%s\\n' \"${COMPREPLY[@]}\"";
+        var builder = new ProcessBuilder("bash", "-c", script, Hydra.argv().getFirst(), line);
+        builder.environment().putAll(hydra.environment());
+        return new String(builder.start().getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+                .lines()
+                .toList();
+    }
+
+    @Test
     void theVersionIsPrintedForPeopleAndForPrograms() {
         assertThat(hydra.ok("--version")).contains("hydra:");
         assertThat(JsonMapper.shared()
