@@ -6,6 +6,7 @@ import dev.hydravisor.recording.Format;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
 import dev.hydravisor.recording.Replay;
+import dev.hydravisor.recording.Verified;
 import java.io.FilterWriter;
 import java.io.IOException;
 import java.io.Writer;
@@ -51,6 +52,12 @@ class RecordingCommands implements Commands {
             .column("SIZE", s -> PlainText.bytes(s.recording().bytes()))
             .column("LOG", Shown::log)
             .column("COMPLAINTS", s -> String.join("; ", s.complaints()));
+
+    private static final Table<Verified> VERIFIED = Table.named("ID", Verified::id)
+            .column("STATE", v -> v.ok() ? "unchanged" : "CHANGED")
+            .column("SEALED", v -> PlainText.bytes(v.sealed()))
+            .column("UNSEALED", v -> v.unsealed() == 0 ? "" : PlainText.bytes(v.unsealed()))
+            .column("PROBLEMS", v -> String.join("; ", v.problems()));
 
     /**
      * What {@code recording show} tells.
@@ -108,6 +115,15 @@ class RecordingCommands implements Commands {
                         .flag("force", "replace the file when it exists")
                         .example("hydra recording export web web.cast")
                         .runs(this::export),
+                HydraCommand.named("recording verify", "check that nothing in a recording was changed")
+                        .optionalArgument("RECORDING", ARGUMENT, names.recordings())
+                        .flag("all", "check every recording, and that none is gone")
+                        .output()
+                        .details(
+                                "Finds any byte that was changed, removed, moved or cut off, by the recording's own manifest and the"
+                                        + " ledger of all recordings. The exit status is 1 when something is wrong.")
+                        .example("hydra recording verify --all")
+                        .runs(this::verify),
                 HydraCommand.named("recording delete", "remove a recording for good")
                         .argument("RECORDING", "the recording's id", names.recordings())
                         .dryRun()
@@ -171,6 +187,25 @@ class RecordingCommands implements Commands {
                     "raw bytes do not go to a terminal; give a file, or play them with `hydra recording replay`");
         } else {
             Files.copy(recording.file("terminal.raw"), in.session().outBytes());
+        }
+    }
+
+    private void verify(Invocation in) {
+        var wanted = in.argumentOrNull("RECORDING");
+        if ((wanted == null) != in.flag("all")) {
+            throw HydraException.usage("name a recording, or pass --all");
+        }
+        var ids = wanted == null
+                ? recordings.list().stream().map(Recording::id).toList()
+                : List.of(recordings.find(wanted).id());
+        var found = ids.stream().map(recordings::verify).toList();
+        in.print(found, VERIFIED);
+        var gone = wanted == null ? recordings.verifyLedger() : List.<String>of();
+        gone.forEach(problem -> in.err().println(problem));
+        var wrong = found.stream().filter(v -> !v.ok()).count() + gone.size();
+        if (wrong > 0) {
+            throw HydraException.failed(
+                    wrong + (wrong == 1 ? " recording is" : " recordings are") + " not as recorded");
         }
     }
 

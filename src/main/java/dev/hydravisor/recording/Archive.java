@@ -35,6 +35,7 @@ record Archive(Path folder) {
     static final String RESIZES = "resize.idx";
     static final String DIALOG = "dialog.jsonl";
     static final String LOG = "terminal.log";
+    static final String MANIFEST = "MANIFEST";
     static final String ERRORS = "recorder.err";
 
     static final ObjectMapper JSON = JsonMapper.builder()
@@ -93,7 +94,8 @@ record Archive(Path folder) {
             String role,
             @Nullable String model,
             String content,
-            Map<String, Object> data) {}
+            Map<String, Object> data,
+            @Nullable Map<String, Integer> redacted) {}
 
     /** A line of the index: at this time, in microseconds, the output from this offset on arrived. */
     record Entry(long micros, long offset, @Nullable String lost, boolean end) {}
@@ -131,8 +133,12 @@ record Archive(Path folder) {
         Files.move(next, file(META), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Appends one whole line, or nothing, and sees it to the disk. */
-    void append(String name, String line) throws IOException {
+    /**
+     * Appends one whole line, or nothing, and sees it to the disk.
+     *
+     * @return where it begins
+     */
+    long append(String name, String line) throws IOException {
         try (var channel = FileChannel.open(
                 file(name), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             var whole = wholeLines(channel);
@@ -143,6 +149,14 @@ record Archive(Path folder) {
                 channel.truncate(whole);
                 throw e;
             }
+            channel.force(false);
+            return whole;
+        }
+    }
+
+    /** Sees a file to the disk. */
+    void force(String name) throws IOException {
+        try (var channel = FileChannel.open(file(name), StandardOpenOption.WRITE)) {
             channel.force(false);
         }
     }

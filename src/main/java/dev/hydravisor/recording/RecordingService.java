@@ -2,13 +2,20 @@ package dev.hydravisor.recording;
 
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.recorder.Chain;
+import dev.hydravisor.recorder.Recorder;
+import dev.hydravisor.recorder.Rule;
+import dev.hydravisor.recorder.Rules;
 import dev.hydravisor.recording.Archive.DialogLine;
 import dev.hydravisor.recording.Archive.Meta;
+import dk.brics.automaton.RunAutomaton;
 import jakarta.annotation.PostConstruct;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.net.InetAddress;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -19,13 +26,19 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.stereotype.Service;
 
 /**
@@ -33,24 +46,43 @@ import org.springframework.stereotype.Service;
  * a recorder of their own process that tmux starts, so a recording goes on while this daemon is dead.
  */
 @Service
+@EnableConfigurationProperties(RecordingProperties.class)
 public class RecordingService {
     private static final Logger log = LoggerFactory.getLogger(RecordingService.class);
     private static final String PREFIX = "session-";
+    private static final String LEDGER = "LEDGER";
     private static final DateTimeFormatter STAMP =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmssX").withZone(ZoneOffset.UTC);
 
+    /**
+     * Fills the named pipe that the recorder reads. It holds the pipe open, so that what waits in it outlives a recorder, and stays until
+     * the recorder has read all and removed it. {@code cat} alone touches the bytes.
+     */
+    private static final String RELAY = "trap '' HUP INT TERM; p=$1/$2.$$ t=$1/.$2.$$; "
+            + "mkfifo -m 600 \"$t\" && exec 3<>\"$t\" 4<\"$t\" && mv \"$t\" \"$p\" || exit 1; "
+            + "until cat >&3 3>&- 4<&-; do sleep 1; done; exec 3>&-; while [ -p \"$p\" ]; do sleep 1; done";
+
     private final HydraHome home;
+    private final RecordingProperties properties;
+    private final Map<String, Chain> manifests = new ConcurrentHashMap<>();
+    private volatile Rules rules = new Rules(List.of());
     /** The last number given out in the dialog of each recording; its lock too. */
     private final Map<String, long[]> dialogs = new ConcurrentHashMap<>();
 
-    public RecordingService(HydraHome home) {
+    @Autowired
+    RecordingService(HydraHome home, RecordingProperties properties) {
         this.home = home;
+        this.properties = properties;
     }
 
-    /** Puts the recorder where tmux finds it, and brings in order what ended while no daemon ran. */
+    RecordingService(HydraHome home) {
+        this(home, new RecordingProperties(new RecordingProperties.Redact(List.of())));
+    }
+
+    /** Makes the rules known to the recorder, and brings in order what ended while no daemon ran. */
     @PostConstruct
     void start() {
-        installRecorder();
+        writeRules();
         for (var archive : archives()) {
             try {
                 archive.repair(Archive.RESIZES);
@@ -79,7 +111,7 @@ public class RecordingService {
                     about.image(),
                     about.user(),
                     hostName(),
-                    about.title(),
+                    rules.redact(about.title(), new TreeMap<>()),
                     about.cols(),
                     about.rows(),
                     origin.start().truncatedTo(ChronoUnit.MILLIS),
@@ -87,6 +119,7 @@ public class RecordingService {
                     null,
                     origin,
                     version()));
+            seal(archive, 0, Archive.META);
             return read(archive);
         } catch (IOException e) {
             throw failed("cannot begin a recording in `" + home.logs() + "`", e);
@@ -94,22 +127,52 @@ public class RecordingService {
     }
 
     /**
-     * The recorder's argv, for {@code tmux pipe-pane -O}: it appends what it reads on stdin to the recording, until stdin ends. Started
-     * again for the same recording, it goes on and marks the gap. tmux expands {@code #} and {@code %} in the command: double them.
+     * An argv for {@code tmux pipe-pane -O}: hands what it reads on stdin to the recorder, until stdin ends. Nothing is lost while no
+     * recorder runs: it waits.
      */
-    public List<String> recorderCommand(Recording recording) {
-        try {
-            var origin = archive(recording.id()).meta().origin();
-            return List.of(
-                    "perl",
-                    recorder().toString(),
-                    recording.folder(),
-                    origin.boot(),
-                    Long.toString(origin.monotonicUs()),
-                    Long.toString(origin.wallUs()));
-        } catch (IOException e) {
-            throw failed("cannot read the recording `" + recording.id() + "`", e);
-        }
+    public List<String> relayCommand(Recording recording) {
+        return List.of(
+                "sh",
+                "-c",
+                RELAY,
+                "relay",
+                pipes().toString(),
+                archive(recording.id()).folder().getFileName().toString());
+    }
+
+    /**
+     * The argv of the recorder, the one process that writes what terminals print, of all recordings. It ends with status 0 when there
+     * has been nothing to record for some seconds; a second one at the same time must not be started.
+     */
+    public List<String> recorderCommand() {
+        var jar = codeSource(Recorder.class);
+        var small = jar.resolveSibling("runtime/bin/java");
+        return List.of(
+                "env",
+                "MALLOC_ARENA_MAX=1",
+                Files.isExecutable(small)
+                        ? small.toString()
+                        : Path.of(System.getProperty("java.home"), "bin", "java")
+                                .toString(),
+                "-Xlog:disable",
+                "-Xlog:all=error:stderr",
+                "-XX:+UseSerialGC",
+                "-XX:-UsePerfData",
+                "-XX:TieredStopAtLevel=1", // as quick as need be, and half the memory
+                "-XX:ReservedCodeCacheSize=16m",
+                "-Xss256k",
+                "-Xmx24m",
+                "-cp",
+                jar + ":" + codeSource(RunAutomaton.class),
+                Recorder.class.getName(),
+                pipes().toString(),
+                home.logs().toString(),
+                rulesFile().toString());
+    }
+
+    /** What is held locked while a recorder runs, by flock(1). */
+    public Path recorderLock() {
+        return home.run().resolve("recorder.lock");
     }
 
     /** The terminal has another size from now on. */
@@ -117,7 +180,8 @@ public class RecordingService {
         var archive = archive(id);
         try {
             synchronized (lock(archive)) {
-                archive.append(Archive.RESIZES, archive.meta().origin().elapsed() + " " + cols + "x" + rows);
+                var micros = archive.meta().origin().elapsed();
+                append(archive, micros, Archive.RESIZES, micros + " " + cols + "x" + rows);
             }
         } catch (IOException e) {
             throw failed("cannot write to the recording `" + id + "`", e);
@@ -136,7 +200,10 @@ public class RecordingService {
                     last[0] = line == null ? 0 : line.seq();
                 }
                 var micros = origin.elapsed();
-                archive.append(
+                var redacted = new TreeMap<String, Integer>();
+                append(
+                        archive,
+                        micros,
                         Archive.DIALOG,
                         Archive.json(new DialogLine(
                                 last[0] + 1,
@@ -146,8 +213,9 @@ public class RecordingService {
                                 entry.kind(),
                                 entry.role(),
                                 entry.model(),
-                                entry.content(),
-                                entry.data())));
+                                rules.redact(entry.content(), redacted),
+                                redact(entry.data(), redacted),
+                                redacted)));
                 last[0]++;
             }
         } catch (IOException e) {
@@ -184,7 +252,7 @@ public class RecordingService {
                 archive.repair(Archive.RESIZES);
                 archive.repair(Archive.DIALOG);
                 // The pane may be gone a moment before its recorder has read all.
-                for (int i = 0; i < 20 && archive.capturing(); i++) {
+                for (int i = 0; i < 200 && (archive.capturing() || waiting(id)); i++) {
                     Thread.sleep(50);
                 }
                 var running = archive.capturing();
@@ -195,6 +263,7 @@ public class RecordingService {
                 archive.write(meta.ended(
                         meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS), reason));
                 refreshLog(archive);
+                close(archive, micros);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -347,9 +416,11 @@ public class RecordingService {
         }
         try {
             synchronized (lock(archive)) {
+                ledger().append(List.of(archive.folder().getFileName() + " deleted"));
                 archive.delete();
             }
             dialogs.remove(id);
+            manifests.remove(id);
         } catch (IOException e) {
             throw failed("cannot delete the recording `" + id + "`", e);
         }
@@ -380,7 +451,9 @@ public class RecordingService {
         // The log carries the time of the bytes it was made from: what is printed while it is made leaves it stale.
         var time = Files.exists(raw) ? Files.getLastModifiedTime(raw) : null;
         if (Files.exists(file)
-                && (time == null || Files.getLastModifiedTime(file).equals(time))) {
+                && (time == null
+                        || Files.getLastModifiedTime(file).equals(time)
+                        || metaOrGuess(archive).end() != null)) {
             return file;
         }
         var next = archive.file(Archive.LOG + ".new");
@@ -507,21 +580,149 @@ public class RecordingService {
         return dialogs.computeIfAbsent(archive.folder().getFileName().toString(), _ -> new long[] {-1});
     }
 
-    private Path recorder() {
-        return home.run().resolve("recorder.pl");
+    /** True while a pipe of this recording has not been read to its end. */
+    private boolean waiting(String id) throws IOException {
+        try (var all = Files.list(pipes())) {
+            return all.anyMatch(p -> p.getFileName().toString().startsWith(id + "."));
+        }
     }
 
-    private void installRecorder() {
-        try (var script = RecordingService.class.getResourceAsStream("recorder.pl")) {
-            if (script == null) {
-                throw new IllegalStateException("recorder.pl is not on the class path");
-            }
-            // By a rename: a recorder that is just starting must not read half of it.
-            var next = Files.createTempFile(home.run(), "recorder", ".pl");
-            Files.write(next, script.readAllBytes());
-            Files.move(next, recorder(), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    private Path pipes() {
+        var folder = home.run().resolve("pipes");
+        try {
+            var ownerOnly = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+            return Files.isDirectory(folder) ? folder : Files.createDirectories(folder, ownerOnly);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot write `" + recorder() + "`", e);
+            throw new UncheckedIOException("cannot make the folder `" + folder + "`", e);
+        }
+    }
+
+    private Path rulesFile() {
+        return home.run().resolve("redact.rules");
+    }
+
+    /** A faulty rule is left out and said: what is recorded without it is better than nothing, and hydra's own still hold. */
+    private void writeRules() {
+        var own = new ArrayList<Rule>();
+        var lines = new StringBuilder();
+        for (var rule : properties.redact().rules()) {
+            try {
+                own.add(Rule.of(rule.name(), rule.before(), rule.secret()));
+                lines.append(String.join("\t", rule.name(), rule.before(), rule.secret()))
+                        .append('\n');
+            } catch (IllegalArgumentException e) {
+                log.error("the redaction rule `{}` is not used: {}", rule.name(), e.getMessage());
+            }
+        }
+        rules = new Rules(own);
+        try {
+            // By a rename: a recorder that is just starting must not read half of it.
+            var next = Files.createTempFile(home.run(), "redact", ".rules");
+            Files.writeString(next, lines);
+            Files.move(next, rulesFile(), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write `" + rulesFile() + "`", e);
+        }
+    }
+
+    private static Path codeSource(Class<?> type) {
+        var source = type.getProtectionDomain().getCodeSource();
+        if (source == null) {
+            throw new IllegalStateException("nobody knows where " + type + " comes from");
+        }
+        return Path.of(URI.create(source.getLocation().toString()));
+    }
+
+    private Map<String, Object> redact(Map<String, Object> data, Map<String, Integer> counts) {
+        var clean = new LinkedHashMap<String, Object>();
+        data.forEach((key, value) -> clean.put(key, redactValue(value, counts)));
+        return clean;
+    }
+
+    private Object redactValue(Object value, Map<String, Integer> counts) {
+        return switch (value) {
+            case String text -> rules.redact(text, counts);
+            case Map<?, ?> map -> {
+                var clean = new LinkedHashMap<String, Object>();
+                map.forEach((key, inner) ->
+                        clean.put(String.valueOf(key), inner == null ? "" : redactValue(inner, counts)));
+                yield clean;
+            }
+            case Iterable<?> list -> {
+                var clean = new ArrayList<Object>();
+                list.forEach(inner -> clean.add(inner == null ? "" : redactValue(inner, counts)));
+                yield clean;
+            }
+            default -> value;
+        };
+    }
+
+    /** Appends a line to a file that only grows, and its digest to the manifest. */
+    private void append(Archive archive, long micros, String name, String line) throws IOException {
+        var from = archive.append(name, line);
+        manifest(archive)
+                .append(List.of(Chain.part(
+                        micros,
+                        name,
+                        from,
+                        Files.size(archive.file(name)),
+                        Chain.sha256().digest((line + "\n").getBytes(StandardCharsets.UTF_8)))));
+    }
+
+    /** Puts the digest of a whole file into the manifest. */
+    private void seal(Archive archive, long micros, String... names) throws IOException {
+        var parts = new ArrayList<String>();
+        for (var name : names) {
+            if (Files.exists(archive.file(name))) {
+                var digest = Verification.digest(archive.file(name), 0, Long.MAX_VALUE);
+                parts.add(Chain.part(micros, name, 0, Files.size(archive.file(name)), digest));
+            }
+        }
+        manifest(archive).append(parts);
+    }
+
+    /** The last lines of the manifest, and a line in the ledger of all recordings, which says how this one ended. */
+    private void close(Archive archive, long micros) throws IOException {
+        Verification.sealRest(archive, manifest(archive), micros);
+        seal(archive, micros, Archive.META, Archive.LOG, Archive.ERRORS);
+        var last = manifest(archive).append(List.of(micros + " end"));
+        archive.force(Archive.MANIFEST);
+        ledger().append(List.of(archive.folder().getFileName() + " ended " + last));
+    }
+
+    private Chain manifest(Archive archive) {
+        var id = archive.folder().getFileName().toString();
+        return manifests.computeIfAbsent(id, _ -> new Chain(archive.file(Archive.MANIFEST), id));
+    }
+
+    private Chain ledger() {
+        return manifests.computeIfAbsent(LEDGER, _ -> new Chain(home.logs().resolve(LEDGER), LEDGER));
+    }
+
+    /**
+     * Checks a recording against its manifest and the ledger.
+     *
+     * @return what is wrong with it, a line each; of one that is being recorded, what was not sealed yet is not wrong
+     */
+    public Verified verify(String id) {
+        var archive = archive(id);
+        try {
+            return Verification.verify(archive, read(archive), ledger().read());
+        } catch (IOException e) {
+            throw failed("cannot verify `" + id + "`", e);
+        }
+    }
+
+    /** Recordings that the ledger knows and nobody deleted, yet are not there; and what is wrong with the ledger itself. */
+    public List<String> verifyLedger() {
+        try {
+            var read = ledger().read();
+            var there = archives().stream()
+                    .map(a -> a.folder().getFileName().toString())
+                    .collect(Collectors.toSet());
+            return Verification.missing(read, there);
+        } catch (IOException e) {
+            throw failed("cannot read the ledger", e);
         }
     }
 

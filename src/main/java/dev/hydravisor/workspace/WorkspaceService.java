@@ -345,6 +345,9 @@ public class WorkspaceService {
             }
             recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
             looked = true;
+            if (shells.keySet().stream().anyMatch(id -> !recordings.capturing(id))) {
+                keepRecorder();
+            }
             shells.forEach(this::follow);
             return panes.isPresent();
         });
@@ -380,9 +383,13 @@ public class WorkspaceService {
             if (!piped) {
                 log.warn("nothing records `{}`; starting its recorder again", pane.name());
                 restarted.put(recording, Instant.now());
-                tmux.record(pane, recording, recordings.recorderCommand(r));
+                tmux.record(pane, recording, recordings.relayCommand(r));
             }
         });
+    }
+
+    private void keepRecorder() {
+        tmux.keepRecorder(recordings.recorderLock(), recordings.recorderCommand());
     }
 
     /** A recorder that cannot work at all must not be started for ever. */
@@ -429,8 +436,11 @@ public class WorkspaceService {
                     size.rows(),
                     Map.of("HYDRA_HOME", home.root().toString()),
                     identity(instance.id(), instance.name(), Pane.SHELL, id, null),
-                    recording == null ? List.of() : recordings.recorderCommand(recording),
+                    recording == null ? List.of() : recordings.relayCommand(recording),
                     program);
+            if (recording != null) {
+                keepRecorder();
+            }
         } catch (HydraException e) {
             if (id != null) {
                 end(id, "could not be opened");
@@ -456,7 +466,7 @@ public class WorkspaceService {
                 List.of("-h", "-b", "-l", "60%"),
                 Map.of(),
                 identity(beside.instance(), beside.name(), Pane.SHELL, beside.recording(), null),
-                recording == null ? List.of() : recordings.recorderCommand(recording),
+                recording == null ? List.of() : recordings.relayCommand(recording),
                 active(panes),
                 program);
     }
