@@ -1,6 +1,7 @@
 package dev.hydravisor.recording;
 
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.recorder.Chain;
 import dev.hydravisor.recorder.Recorder;
@@ -22,17 +23,21 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +45,7 @@ import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.stereotype.Service;
+import tools.jackson.core.JacksonException;
 
 /**
  * Recordings: one folder each under {@code $HYDRA_HOME/logs}, which is the whole truth about it. The terminal's bytes are written by
@@ -118,7 +124,10 @@ public class RecordingService {
                     null,
                     null,
                     origin,
-                    version()));
+                    version(),
+                    null,
+                    null,
+                    null));
             seal(archive, 0, Archive.META);
             return read(archive);
         } catch (IOException e) {
@@ -260,10 +269,7 @@ public class RecordingService {
                     archive.repair(Archive.INDEX);
                 }
                 var micros = running ? meta.origin().elapsed() : archive.lastMicros();
-                archive.write(meta.ended(
-                        meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS), reason));
-                refreshLog(archive);
-                close(archive, micros);
+                finish(archive, meta, micros, reason);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -349,11 +355,16 @@ public class RecordingService {
      * @throws HydraException INTERRUPTED when this thread is interrupted
      */
     public void replay(String id, Replay.Options options, Writer terminal) throws IOException {
-        Replay.play(archive(id), options, terminal);
+        Replay.play(archive(id), options, terminal, Replay.Keys.NONE);
+    }
+
+    /** As {@link #replay(String, Replay.Options, Writer)}, steered by keys: pause, seek, speed, step by marker. */
+    public void replay(String id, Replay.Options options, Writer terminal, Replay.Keys keys) throws IOException {
+        Replay.play(archive(id), options, terminal, keys);
     }
 
     /**
-     * Writes a recording as text, in any format but RAW. {@code out} is not closed.
+     * Writes a recording as text, in any format that {@link Format#isText}. {@code out} is not closed.
      *
      * @throws HydraException INTERRUPTED when this thread is interrupted
      */
@@ -384,6 +395,17 @@ public class RecordingService {
             part = Files.createTempFile(folder, "." + file.getFileName(), ".part");
             if (format == Format.RAW) {
                 Files.copy(archive(id).file(Archive.RAW), part, StandardCopyOption.REPLACE_EXISTING);
+            } else if (format == Format.TAR) {
+                var source = archive(id).folder();
+                Processes.require(
+                        Duration.ofMinutes(10),
+                        List.of(
+                                "tar",
+                                "-cf",
+                                part.toString(),
+                                "-C",
+                                home.logs().toString(),
+                                source.getFileName().toString()));
             } else {
                 try (var out = Files.newBufferedWriter(part)) {
                     export(id, format, out);
@@ -437,12 +459,276 @@ public class RecordingService {
                         out.write(line + "\n");
                     }
                 }
-                case RAW -> throw new IllegalArgumentException("raw bytes are no text");
+                case ANSI -> {
+                    var filter = new Replay.Filter();
+                    Events.read(archive, (_, code, data) -> out.write(code == 'o' ? filter.pass(data) : ""));
+                    out.write(filter.restore());
+                }
+                case HTML -> Page.write(archive, metaOrGuess(archive), out);
+                case RAW, TAR -> throw new IllegalArgumentException(format.word() + " is no text");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();
         }
+    }
+
+    private static void writeCast(Archive archive) throws IOException {
+        var next = archive.file(Archive.CAST + ".new");
+        try (var out = Files.newBufferedWriter(next)) {
+            write(archive, Format.CAST_V3, out);
+        }
+        Files.move(next, archive.file(Archive.CAST), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /**
+     * Looks for text in all recordings, the newest first, and gives each line that matches at once.
+     *
+     * @throws HydraException INTERRUPTED when this thread is interrupted
+     */
+    public void search(Search.Query query, Consumer<Search.Hit> found) {
+        for (var recording : list()) {
+            if (query.instance() != null && !query.instance().equals(recording.instance())
+                    || query.since() != null
+                            && recording.end() != null
+                            && recording.end().isBefore(query.since())) {
+                continue;
+            }
+            var archive = archive(recording.id());
+            try {
+                Search.run(archive, recording, metaOrGuess(archive), query, found);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw HydraException.interrupted();
+            } catch (IOException | JacksonException e) {
+                log.warn("{} cannot be searched: {}", recording.id(), e.getMessage());
+            }
+        }
+    }
+
+    /**
+     * Takes in a foreign cast as a recording that has ended; its secrets are taken out.
+     *
+     * @param file asciicast 2 or 3
+     * @throws HydraException USAGE when it is none
+     */
+    public Recording importCast(Path file, String user) {
+        @Nullable Archive archive = null;
+        try (var cast = Files.newBufferedReader(file)) {
+            var first = cast.readLine();
+            if (first == null) {
+                throw HydraException.usage("`" + file + "` is empty");
+            }
+            var header = Rewrite.Header.read(first);
+            var start = header.timestamp() > 0 ? Instant.ofEpochSecond(header.timestamp()) : Instant.now();
+            archive = makeFolder(start);
+            var asides = new ArrayList<Archive.Aside>();
+            try (var to = new Rewrite(archive, rules, header.cols())) {
+                to.take(header, cast, asides);
+            }
+            var origin = new Origin("", 0, ChronoUnit.MICROS.between(Instant.EPOCH, start));
+            var id = archive.folder().getFileName().toString();
+            var meta = new Meta(
+                    Archive.FORMAT,
+                    id,
+                    "",
+                    "",
+                    "import",
+                    "",
+                    user,
+                    hostName(),
+                    rules.redact(header.title(), new TreeMap<>()),
+                    header.cols(),
+                    header.rows(),
+                    start.truncatedTo(ChronoUnit.MILLIS),
+                    null,
+                    null,
+                    origin,
+                    version(),
+                    null,
+                    null,
+                    null);
+            long seq = 0;
+            for (var aside : asides) {
+                if (aside.code() == 'r') {
+                    archive.append(Archive.RESIZES, aside.micros() + " " + aside.data());
+                } else {
+                    var redacted = new TreeMap<String, Integer>();
+                    archive.append(
+                            Archive.DIALOG,
+                            Archive.json(new DialogLine(
+                                    ++seq,
+                                    aside.micros() / 1e6,
+                                    start.plus(aside.micros(), ChronoUnit.MICROS),
+                                    0,
+                                    "mark",
+                                    "user",
+                                    null,
+                                    rules.redact(aside.data(), redacted),
+                                    Map.of(),
+                                    redacted)));
+                }
+            }
+            archive.write(meta);
+            finish(archive, meta, archive.lastMicros(), "imported");
+            return read(archive);
+        } catch (IOException | RuntimeException e) {
+            if (archive != null) {
+                discard(archive);
+            }
+            throw e instanceof IOException io ? failed("cannot import `" + file + "`", io) : (RuntimeException) e;
+        }
+    }
+
+    private static void discard(Archive archive) {
+        try {
+            archive.delete();
+        } catch (IOException e) {
+            log.warn("cannot remove `{}`", archive.folder(), e);
+        }
+    }
+
+    /**
+     * Takes secrets out of an old recording by the rules of now. Its new manifest names the last digest of the old one.
+     *
+     * @return how many were taken out now, by rule
+     * @throws HydraException CONFLICT while it is recorded
+     */
+    public Map<String, Integer> redact(String id) {
+        var archive = archive(id);
+        var recording = read(archive);
+        if (recording.state() != Recording.State.ENDED) {
+            throw HydraException.conflict("`" + id + "` has not ended; close its workspace first");
+        }
+        var verified = verify(id);
+        if (!verified.ok()) {
+            throw HydraException.conflict("`" + id + "` is not as it was recorded: "
+                    + verified.problems().getFirst() + "; `hydra recording verify` says more");
+        }
+        var next = new Archive(home.logs().resolve(".redact-" + id));
+        try {
+            synchronized (lock(archive)) {
+                if (Files.exists(next.folder())) {
+                    next.delete(); // a daemon died in the middle of it
+                }
+                Files.createDirectory(
+                        next.folder(),
+                        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+                var meta = archive.meta();
+                var before = archive.redactions();
+                rewriteTerminal(archive, next, meta);
+                for (var entry : archive.dialog()) {
+                    var counts = new TreeMap<>(entry.redacted() == null ? Map.of() : entry.redacted());
+                    next.append(
+                            Archive.DIALOG,
+                            Archive.json(new DialogLine(
+                                    entry.seq(),
+                                    entry.time(),
+                                    entry.at(),
+                                    entry.offset(),
+                                    entry.kind(),
+                                    entry.role(),
+                                    entry.model(),
+                                    rules.redact(entry.content(), counts),
+                                    redact(entry.data(), counts),
+                                    counts)));
+                }
+                if (Files.exists(archive.file(Archive.RESIZES))) {
+                    Files.copy(archive.file(Archive.RESIZES), next.file(Archive.RESIZES));
+                }
+                var old = new Chain(archive.file(Archive.MANIFEST), id).read().last();
+                next.write(meta.titled(rules.redact(meta.title(), new TreeMap<>())));
+                new Chain(next.file(Archive.MANIFEST), id).append(List.of("0 redacted " + old));
+                var trash = home.logs().resolve(".redacted-" + id);
+                Files.move(archive.folder(), trash);
+                Files.move(next.folder(), archive.folder());
+                new Archive(trash).delete();
+                manifests.remove(id);
+                finish(archive, archive.meta(), archive.lastMicros(), String.valueOf(meta.endReason()));
+                var after = archive.redactions();
+                before.forEach((rule, n) -> after.merge(rule, -n, Integer::sum));
+                after.values().removeIf(n -> n == 0);
+                return after;
+            }
+        } catch (IOException e) {
+            throw failed("cannot redact `" + id + "`", e);
+        }
+    }
+
+    private void rewriteTerminal(Archive from, Archive to, Meta meta) throws IOException {
+        var sizes = new ArrayDeque<>(
+                from.asides().stream().filter(a -> a.code() == 'r').toList());
+        try (var index = from.index();
+                var raw = Files.exists(from.file(Archive.RAW))
+                        ? Files.newInputStream(from.file(Archive.RAW))
+                        : java.io.InputStream.nullInputStream();
+                var rewrite = new Rewrite(to, rules, meta.cols())) {
+            long at = 0;
+            long micros = 0;
+            for (var entry = index.next(); entry != null; entry = index.next()) {
+                rewrite.output(micros, raw.readNBytes((int) (entry.offset() - at)));
+                at = entry.offset();
+                micros = entry.micros();
+                while (!sizes.isEmpty() && sizes.element().micros() <= micros) {
+                    var size = sizes.remove().data();
+                    rewrite.resize(Integer.parseInt(size.substring(0, size.indexOf('x'))));
+                }
+                if (entry.lost() != null) {
+                    rewrite.line(micros, "gap " + entry.lost());
+                } else if (entry.redacted() != null) {
+                    rewrite.line(micros, "redacted " + entry.redacted());
+                }
+            }
+            rewrite.output(micros, raw.readAllBytes());
+        }
+    }
+
+    /** How many secrets were taken out of a recording, by rule. */
+    public Map<String, Integer> redactions(String id) {
+        try {
+            return archive(id).redactions();
+        } catch (IOException e) {
+            throw failed("cannot read the recording `" + id + "`", e);
+        }
+    }
+
+    /** The markers of a recording: what each says, by its time in seconds since the start. */
+    public Map<Double, String> markers(String id) {
+        try {
+            var markers = new LinkedHashMap<Double, String>();
+            archive(id).asides().stream()
+                    .filter(a -> a.code() == 'm')
+                    .forEach(a -> markers.put(a.micros() / 1e6, a.data()));
+            return markers;
+        } catch (IOException e) {
+            throw failed("cannot read the recording `" + id + "`", e);
+        }
+    }
+
+    /**
+     * The recordings to remove so that what is left is at most so old, so many, and so large; those being recorded are never among
+     * them.
+     *
+     * @param older remove what ended longer ago; null for no limit
+     * @param keep at most so many stay; null for no limit
+     * @param maxBytes at most so many bytes of terminal output stay; null for no limit
+     */
+    public List<Recording> prunable(@Nullable Duration older, @Nullable Integer keep, @Nullable Long maxBytes) {
+        var gone = new ArrayList<Recording>();
+        var count = 0;
+        long bytes = 0;
+        for (var recording : list()) {
+            count++;
+            bytes += recording.bytes();
+            var old = older != null
+                    && recording.end() != null
+                    && recording.end().isBefore(Instant.now().minus(older));
+            if (recording.state() != Recording.State.RECORDING
+                    && (old || keep != null && count > keep || maxBytes != null && bytes > maxBytes)) {
+                gone.add(recording);
+            }
+        }
+        return gone;
     }
 
     private Path refreshLog(Archive archive) throws IOException {
@@ -487,7 +773,7 @@ public class RecordingService {
                     case RECORDING -> null;
                 };
         return new Recording(
-                meta.id(),
+                archive.folder().getFileName().toString(),
                 meta.instance(),
                 meta.instanceId(),
                 meta.kind(),
@@ -530,7 +816,10 @@ public class RecordingService {
                     null,
                     null,
                     new Origin("", 0, ChronoUnit.MICROS.between(Instant.EPOCH, start)),
-                    "");
+                    "",
+                    null,
+                    null,
+                    null);
         }
     }
 
@@ -681,10 +970,26 @@ public class RecordingService {
         manifest(archive).append(parts);
     }
 
+    private void finish(Archive archive, Meta meta, long micros, String reason) throws IOException {
+        archive.write(meta.ended(
+                meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS),
+                reason,
+                archive.bytes(),
+                archive.dialog().stream()
+                        .map(DialogLine::model)
+                        .filter(Objects::nonNull)
+                        .distinct()
+                        .toList(),
+                archive.redactions()));
+        refreshLog(archive);
+        writeCast(archive);
+        close(archive, micros);
+    }
+
     /** The last lines of the manifest, and a line in the ledger of all recordings, which says how this one ended. */
     private void close(Archive archive, long micros) throws IOException {
         Verification.sealRest(archive, manifest(archive), micros);
-        seal(archive, micros, Archive.META, Archive.LOG, Archive.ERRORS);
+        seal(archive, micros, Archive.META, Archive.LOG, Archive.CAST, Archive.ERRORS);
         var last = manifest(archive).append(List.of(micros + " end"));
         archive.force(Archive.MANIFEST);
         ledger().append(List.of(archive.folder().getFileName() + " ended " + last));
