@@ -298,6 +298,13 @@ public final class Redactor {
             // The terminal goes on in the next row by itself.
             rowStart = cursor;
             column = 0;
+            if (c == ' ' && cursor == screen.length) {
+                // A line editor's way to go on there: it comes back and writes over it. If not, it is a blank then.
+                cursor++;
+                column++;
+                atEdge = false;
+                return;
+            }
         }
         atEdge = false;
         returnedAtEdge = false;

@@ -170,6 +170,60 @@ class RedactorTest {
     }
 
     @Test
+    void noPartOfASecretPassesThroughRandomTraffic() throws IOException {
+        var random = new Random(11);
+        var noise = List.of(
+                "x",
+                " ",
+                "make: ok\r\n",
+                "\033[1;31m",
+                "\033[0m",
+                "\033]0;a title\007",
+                "漢字",
+                "e\u0301",
+                "\033[?1049h",
+                "\033[?1049l",
+                "\033[3;7H",
+                "\033[K",
+                "\t",
+                "password ",
+                "sk-",
+                "eyJ",
+                "://",
+                "\033P1$r\033\\",
+                "\u0007");
+        var colours = List.of("", "", "\033[32m", "\033[m", "\033[38;5;9m");
+        for (int round = 0; round < 400; round++) {
+            var text = new StringBuilder();
+            for (int i = random.nextInt(30); i > 0; i--) {
+                text.append(noise.get(random.nextInt(noise.size())));
+            }
+            var cols = 30 + random.nextInt(100);
+            text.append("\r\n\033[0m");
+            var column = 0;
+            for (var c : ("token: ghp_" + GITHUB).toCharArray()) {
+                text.append(colours.get(random.nextInt(colours.size()))).append(c);
+                if (++column == cols) {
+                    text.append(List.of("", "\r\n", " \r").get(random.nextInt(3)));
+                    column = 0;
+                }
+            }
+            text.append("\r\n");
+            for (int i = random.nextInt(10); i > 0; i--) {
+                text.append(noise.get(random.nextInt(noise.size())));
+            }
+            var bytes = text.toString().getBytes(StandardCharsets.UTF_8);
+            var cuts = random.ints(random.nextInt(20), 0, bytes.length).sorted().toArray();
+            var passed = pass(bytes, cols, cuts).replaceAll("\033\\[[0-9;]*m|\\s", "");
+            for (int i = 0; i + 6 <= GITHUB.length(); i++) {
+                assertThat(passed)
+                        .as("round %d, %d columns: %s", round, cols, text)
+                        .doesNotContain(GITHUB.substring(i, i + 6));
+            }
+        }
+    }
+
+    @Test
     void aCountIsKeptAndNoPartOfTheSecret() {
         var counts = new TreeMap<String, Integer>();
         assertThat(rules.redact("a ghp_" + GITHUB + " and AKIA" + AWS + " and AKIA" + AWS, counts))

@@ -160,6 +160,18 @@ public class Tmux {
         run(commands);
     }
 
+    /** Has a pane's output read no more, and forget that it was recorded. */
+    public void unrecord(Pane pane) {
+        run(List.of(
+                List.of("pipe-pane", "-t", pane.id()),
+                List.of("set-option", "-p", "-u", "-t", pane.id(), "@recording")));
+    }
+
+    /** The text on a pane's screen, a line a row. */
+    public String screen(Pane pane) {
+        return run("capture-pane", "-p", "-t", pane.id());
+    }
+
     /** Sets a session's option; the empty string unsets it. */
     public void setSession(String session, String option, String value) {
         run(
