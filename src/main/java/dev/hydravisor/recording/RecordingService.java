@@ -167,7 +167,7 @@ public class RecordingService {
                 "-Xlog:all=error:stderr",
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
-                "-XX:TieredStopAtLevel=1", // as quick as need be, and half the memory
+                "-XX:TieredStopAtLevel=1", // two thirds of the memory; docs/decisions/0005-recorder.md
                 "-XX:ReservedCodeCacheSize=16m",
                 "-Xss256k",
                 "-Xmx24m",
