@@ -6,6 +6,8 @@ import dev.hydravisor.recording.Format;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
 import dev.hydravisor.recording.Replay;
+import dev.hydravisor.recording.Search;
+import dev.hydravisor.recording.Verified;
 import java.io.FilterWriter;
 import java.io.IOException;
 import java.io.Writer;
@@ -49,16 +51,34 @@ class RecordingCommands implements Commands {
             .column("LENGTH", s -> length(s.recording().seconds()))
             .column("TERMINAL", s -> s.recording().cols() + "x" + s.recording().rows())
             .column("SIZE", s -> PlainText.bytes(s.recording().bytes()))
+            .column(
+                    "REDACTED",
+                    s -> s.redacted().entrySet().stream()
+                            .map(e -> e.getValue() + " " + e.getKey())
+                            .collect(Collectors.joining(", ")))
             .column("LOG", Shown::log)
             .column("COMPLAINTS", s -> String.join("; ", s.complaints()));
+
+    private static final Table<Search.Hit> HITS = Table.named("ID", Search.Hit::id)
+            .column("INSTANCE", Search.Hit::instance)
+            .column("TIME", h -> String.format(Locale.ROOT, "%.1fs", h.seconds()))
+            .column("IN", h -> h.place().name().toLowerCase(Locale.ROOT))
+            .column("TEXT", h -> PlainText.safe(h.text()));
+
+    private static final Table<Verified> VERIFIED = Table.named("ID", Verified::id)
+            .column("STATE", v -> v.ok() ? "unchanged" : "CHANGED")
+            .column("SEALED", v -> PlainText.bytes(v.sealed()))
+            .column("UNSEALED", v -> v.unsealed() == 0 ? "" : PlainText.bytes(v.unsealed()))
+            .column("PROBLEMS", v -> String.join("; ", v.problems()));
 
     /**
      * What {@code recording show} tells.
      *
      * @param log the plain text, brought up to date
      * @param complaints of the recorder; empty when all went well
+     * @param redacted how many secrets were taken out, by rule
      */
-    record Shown(Recording recording, String log, List<String> complaints) {}
+    record Shown(Recording recording, String log, List<String> complaints, java.util.Map<String, Integer> redacted) {}
 
     private final RecordingService recordings;
     private final Names names;
@@ -89,8 +109,11 @@ class RecordingCommands implements Commands {
                                 "TIME",
                                 "the longest pause to keep, such as 500ms or 1s",
                                 Values.of("500ms", "1s", "2s"))
+                        .option("from", "TIME", "where to begin, such as 90s or 5m", Values.of("30s", "5m"))
+                        .flag("dialog", "show the dialog and the markers below, at their times")
                         .details(
-                                "Ctrl-C ends it and leaves the terminal as it was. Requests that a recorded program made to its "
+                                "Keys: Space pauses, Left and Right (h and l) go 5 s back and on, + and - change the speed, [ and ] go to the "
+                                        + "marker before and the next, 0 goes to the start, q leaves. Ctrl-C ends it and leaves the terminal as it was. Requests that a recorded program made to its "
                                         + "terminal (for its title, its clipboard, the mouse) are not repeated.")
                         .example("hydra recording replay web --speed 2 --idle-limit 1s")
                         .runs(this::replay),
@@ -100,7 +123,7 @@ class RecordingCommands implements Commands {
                         .option(
                                 "format",
                                 "FORMAT",
-                                "cast (asciicast v2), cast-v3, txt, raw or jsonl (the dialog)",
+                                "cast (asciicast v2), cast-v3, txt, ansi, raw, jsonl (the dialog), html (one page that plays it) or tar",
                                 Values.of(Arrays.stream(Format.values())
                                         .map(Format::word)
                                         .toArray(String[]::new)),
@@ -108,6 +131,54 @@ class RecordingCommands implements Commands {
                         .flag("force", "replace the file when it exists")
                         .example("hydra recording export web web.cast")
                         .runs(this::export),
+                HydraCommand.named("recording search", "find text in the recordings")
+                        .argument("REGEX", "a regular expression, for one line", Values.any())
+                        .option("in", "WHERE", "terminal, dialog or input", Values.of("terminal", "dialog", "input"))
+                        .option("instance", "NAME", "of this instance alone", names.instances())
+                        .option(
+                                "since",
+                                "TIME",
+                                "recorded in the last so long, such as 12h",
+                                Values.of("1h", "24h", "168h"))
+                        .output()
+                        .details(
+                                "Looks at the text as it stood on the screen. `hydra recording replay ID --from TIME` opens a result.")
+                        .example("hydra recording search 'permission denied' --since 24h")
+                        .runs(this::search),
+                HydraCommand.named("recording mark", "put a marker into a recording")
+                        .argument("RECORDING", ARGUMENT, names.recordings())
+                        .argument("TEXT", "what it says", Values.any())
+                        .example("hydra recording mark web 'it fails from here on'")
+                        .runs(this::mark),
+                HydraCommand.named("recording import", "take in an asciicast as a recording")
+                        .argument("FILE", "version 2 or 3", Values.files())
+                        .example("hydra recording import demo.cast")
+                        .runs(in -> in.out()
+                                .println(recordings
+                                        .importCast(in.session().path(in.argument("FILE")), WorkspaceCommands.user())
+                                        .id())),
+                HydraCommand.named("recording redact", "take secrets out of an old recording, by the rules of now")
+                        .argument("RECORDING", "the recording's id", names.recordings())
+                        .dryRun()
+                        .details("What is taken out is gone. The new manifest names the old one.")
+                        .example("hydra recording redact session-20260131T101500Z")
+                        .runs(this::redact),
+                HydraCommand.named("recording prune", "remove old recordings")
+                        .option("older", "TIME", "those that ended longer ago, such as 720h", Values.of("168h", "720h"))
+                        .option("keep", "COUNT", "all but the newest so many", Values.of("10", "100"))
+                        .option("max-size", "MB", "the oldest, until so many megabytes are left", Values.of("1000"))
+                        .dryRun()
+                        .example("hydra recording prune --older 720h --keep 100")
+                        .runs(this::prune),
+                HydraCommand.named("recording verify", "check that nothing in a recording was changed")
+                        .optionalArgument("RECORDING", ARGUMENT, names.recordings())
+                        .flag("all", "check every recording, and that none is gone")
+                        .output()
+                        .details(
+                                "Finds any byte that was changed, removed, moved or cut off, by the recording's own manifest and the"
+                                        + " ledger of all recordings. The exit status is 1 when something is wrong.")
+                        .example("hydra recording verify --all")
+                        .runs(this::verify),
                 HydraCommand.named("recording delete", "remove a recording for good")
                         .argument("RECORDING", "the recording's id", names.recordings())
                         .dryRun()
@@ -123,14 +194,17 @@ class RecordingCommands implements Commands {
                 new Shown(
                         recording,
                         recordings.terminalLog(recording.id()).toString(),
-                        recordings.complaints(recording.id())),
+                        recordings.complaints(recording.id()),
+                        recordings.redactions(recording.id())),
                 SHOWN);
     }
 
     private void replay(Invocation in) throws IOException {
         var recording = recordings.find(in.argument("RECORDING"));
-        var options =
-                new Replay.Options(speed(in.requiredOption("speed")), duration("idle-limit", in.option("idle-limit")));
+        var from = duration("from", in.option("from"));
+        var start = from == null ? Duration.ZERO : from;
+        var options = new Replay.Options(
+                speed(in.requiredOption("speed")), duration("idle-limit", in.option("idle-limit")), start, null);
         if (!in.session().outIsTerminal() || !in.session().inIsTerminal()) {
             recordings.replay(recording.id(), options, in.out());
             in.out().println();
@@ -149,8 +223,26 @@ class RecordingCommands implements Commands {
         raw.setLocalFlag(Attributes.LocalFlag.ICANON, false);
         raw.setLocalFlag(Attributes.LocalFlag.ECHO, false);
         terminal.setAttributes(raw);
+        var out = new LineFeeds(terminal.writer());
+        if (in.flag("dialog")) {
+            var below = recording.rows() + 1;
+            var room = terminal.getHeight() - recording.rows();
+            var shown = new java.util.ArrayDeque<String>();
+            options = new Replay.Options(options.speed(), options.idleLimit(), start, text -> {
+                shown.add(PlainText.shorten(text));
+                while (shown.size() > Math.max(1, room)) {
+                    shown.remove();
+                }
+                var row = room > 0 ? below : terminal.getHeight();
+                var lines = new StringBuilder("\0337\033[0m");
+                for (var line : shown) {
+                    lines.append("\033[").append(row++).append(";1H\033[K").append(line);
+                }
+                terminal.writer().print(lines.append("\0338"));
+            });
+        }
         try {
-            recordings.replay(recording.id(), options, new LineFeeds(terminal.writer()));
+            recordings.replay(recording.id(), options, out, millis -> key(terminal, millis));
         } finally {
             terminal.setAttributes(before);
             terminal.writer().println();
@@ -158,12 +250,28 @@ class RecordingCommands implements Commands {
         }
     }
 
+    /** Arrow keys are the letters that vi has for them. */
+    private static int key(org.jline.terminal.Terminal terminal, long millis) throws IOException {
+        var reader = terminal.reader();
+        var key = reader.read(Math.max(1, millis));
+        if (key == 27 && reader.read(50) == '[') {
+            return switch (reader.read(50)) {
+                case 'C' -> 'l';
+                case 'D' -> 'h';
+                default -> -1;
+            };
+        }
+        return key;
+    }
+
     private void export(Invocation in) throws IOException {
         var recording = recordings.find(in.argument("RECORDING"));
         var format = format(in.requiredOption("format"));
         if (!in.argument("FILE").equals("-")) {
             recordings.export(recording.id(), format, in.session().path(in.argument("FILE")), in.flag("force"));
-        } else if (format != Format.RAW) {
+        } else if (format == Format.TAR) {
+            throw HydraException.usage("a tar goes to a file; name one");
+        } else if (format.isText()) {
             recordings.export(recording.id(), format, in.out());
             in.out().flush();
         } else if (in.session().outIsTerminal()) {
@@ -171,6 +279,106 @@ class RecordingCommands implements Commands {
                     "raw bytes do not go to a terminal; give a file, or play them with `hydra recording replay`");
         } else {
             Files.copy(recording.file("terminal.raw"), in.session().outBytes());
+        }
+    }
+
+    private void search(Invocation in) {
+        var since = duration("since", in.option("since"));
+        java.util.regex.Pattern pattern;
+        try {
+            pattern = Pattern.compile(in.argument("REGEX"));
+        } catch (java.util.regex.PatternSyntaxException e) {
+            throw HydraException.usage("`" + PlainText.shorten(in.argument("REGEX")) + "` is no regular expression: "
+                    + PlainText.safe(e.getDescription()));
+        }
+        var where = in.option("in");
+        Search.Place place = null;
+        if (where != null) {
+            place = Arrays.stream(Search.Place.values())
+                    .filter(p -> p.name().toLowerCase(Locale.ROOT).equals(where))
+                    .findFirst()
+                    .orElseThrow(() -> HydraException.usage(
+                            "`--in` is `" + PlainText.shorten(where) + "`; use terminal, dialog or input"));
+        }
+        var hits = new java.util.ArrayList<Search.Hit>();
+        recordings.search(
+                new Search.Query(
+                        pattern,
+                        place,
+                        in.option("instance"),
+                        since == null ? null : java.time.Instant.now().minus(since)),
+                hits::add);
+        in.print(hits, HITS);
+    }
+
+    private void mark(Invocation in) {
+        var recording = recordings.find(in.argument("RECORDING"));
+        if (recording.state() == Recording.State.ENDED) {
+            throw HydraException.conflict(
+                    "`" + recording.id() + "` has ended; a marker goes into one that is being recorded");
+        }
+        recordings.mark(recording.id(), "mark", "user", in.argument("TEXT"), java.util.Map.of());
+    }
+
+    private void redact(Invocation in) {
+        var recording = recordings.find(in.argument("RECORDING"));
+        if (in.dryRun()) {
+            in.out().println("would take secrets out of " + recording.folder());
+            return;
+        }
+        var counts = recordings.redact(recording.id());
+        in.out()
+                .println(
+                        counts.isEmpty()
+                                ? "nothing found"
+                                : counts.entrySet().stream()
+                                        .map(e -> e.getValue() + " " + e.getKey())
+                                        .collect(Collectors.joining(", ")));
+    }
+
+    private void prune(Invocation in) {
+        var keep = number("keep", in.option("keep"));
+        var size = number("max-size", in.option("max-size"));
+        var older = duration("older", in.option("older"));
+        if (keep == null && size == null && older == null) {
+            throw HydraException.usage("say what is to go: --older, --keep or --max-size");
+        }
+        var all = recordings.prunable(
+                older, keep == null ? null : keep.intValue(), size == null ? null : size * 1_000_000);
+        for (var recording : all) {
+            if (!in.dryRun()) {
+                recordings.delete(recording.id());
+            }
+            in.out().println((in.dryRun() ? "would remove " : "removed ") + recording.id());
+        }
+    }
+
+    private static @Nullable Long number(String option, @Nullable String text) {
+        if (text == null) {
+            return null;
+        }
+        if (!text.matches("\\d{1,9}")) {
+            throw HydraException.usage("`--" + option + "` is `" + PlainText.shorten(text) + "`; give a number");
+        }
+        return Long.valueOf(text);
+    }
+
+    private void verify(Invocation in) {
+        var wanted = in.argumentOrNull("RECORDING");
+        if ((wanted == null) != in.flag("all")) {
+            throw HydraException.usage("name a recording, or pass --all");
+        }
+        var ids = wanted == null
+                ? recordings.list().stream().map(Recording::id).toList()
+                : List.of(recordings.find(wanted).id());
+        var found = ids.stream().map(recordings::verify).toList();
+        in.print(found, VERIFIED);
+        var gone = wanted == null ? recordings.verifyLedger() : List.<String>of();
+        gone.forEach(problem -> in.err().println(problem));
+        var wrong = found.stream().filter(v -> !v.ok()).count() + gone.size();
+        if (wrong > 0) {
+            throw HydraException.failed(
+                    wrong + (wrong == 1 ? " recording is" : " recordings are") + " not as recorded");
         }
     }
 

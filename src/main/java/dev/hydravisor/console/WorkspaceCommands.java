@@ -3,6 +3,7 @@ package dev.hydravisor.console;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.workspace.Size;
 import dev.hydravisor.workspace.Workspace;
 import dev.hydravisor.workspace.WorkspaceService;
@@ -61,6 +62,24 @@ class WorkspaceCommands implements Commands {
                         .dryRun()
                         .example("hydra workspace close web")
                         .runs(this::close),
+                HydraCommand.named("workspace share", "let somebody watch a workspace")
+                        .argument("NAME", "the instance", names.instances())
+                        .flag("read-only", "what the watcher types goes nowhere; as yet the only way")
+                        .details("Enters it as a watcher. Without a terminal it prints the command that does so.")
+                        .example("hydra workspace share web --read-only")
+                        .runs(this::share),
+                HydraCommand.named("workspace screen", "print what the shell shows")
+                        .argument("NAME", "the instance", names.instances())
+                        .example("hydra workspace screen web")
+                        .runs(in -> in.out().print(workspaces.screen(in.argument("NAME")))),
+                HydraCommand.named("recording start", "record an open workspace")
+                        .argument("NAME", "the instance", names.instances())
+                        .example("hydra recording start web")
+                        .runs(in -> in.out().println(workspaces.startRecording(in.argument("NAME"), user()))),
+                HydraCommand.named("recording stop", "end the recording of an open workspace, which goes on")
+                        .argument("NAME", "the instance", names.instances())
+                        .example("hydra recording stop web")
+                        .runs(in -> in.out().println(workspaces.stopRecording(in.argument("NAME")))),
                 HydraCommand.named("model attach", "attach a model to an instance")
                         .argument("INSTANCE", "the instance", names.instances())
                         .argument("MODEL", "the model, as provider:id", names.models())
@@ -100,6 +119,21 @@ class WorkspaceCommands implements Commands {
             enter(in, name);
         } else {
             in.out().println(name);
+        }
+    }
+
+    private void share(Invocation in) {
+        if (!in.flag("read-only")) {
+            throw HydraException.usage("pass --read-only; who may type too opens it with `hydra workspace open`");
+        }
+        var command = workspaces.watchCommand(in.argument("NAME"));
+        if (in.session().inIsTerminal() && in.session().outIsTerminal()) {
+            in.exit(in.session().run(command));
+        } else {
+            in.out()
+                    .println(command.stream()
+                            .map(a -> "'" + a.replace("'", "'\\''") + "'")
+                            .collect(Collectors.joining(" ")));
         }
     }
 

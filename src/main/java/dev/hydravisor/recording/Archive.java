@@ -18,7 +18,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.ObjectMapper;
@@ -35,6 +38,8 @@ record Archive(Path folder) {
     static final String RESIZES = "resize.idx";
     static final String DIALOG = "dialog.jsonl";
     static final String LOG = "terminal.log";
+    static final String CAST = "terminal.cast";
+    static final String MANIFEST = "MANIFEST";
     static final String ERRORS = "recorder.err";
 
     static final ObjectMapper JSON = JsonMapper.builder()
@@ -61,8 +66,35 @@ record Archive(Path folder) {
             @Nullable Instant end,
             @Nullable String endReason,
             Origin origin,
-            String hydra) {
-        Meta ended(Instant at, String reason) {
+            String hydra,
+            @Nullable Long bytes,
+            @Nullable List<String> models,
+            @Nullable Map<String, Integer> redacted) {
+        Meta titled(String other) {
+            return new Meta(
+                    format,
+                    id,
+                    instance,
+                    instanceId,
+                    kind,
+                    image,
+                    user,
+                    host,
+                    other,
+                    cols,
+                    rows,
+                    start,
+                    end,
+                    endReason,
+                    origin,
+                    hydra,
+                    bytes,
+                    models,
+                    redacted);
+        }
+
+        Meta ended(
+                Instant at, String reason, long terminalBytes, List<String> whichModels, Map<String, Integer> counts) {
             return new Meta(
                     format,
                     id,
@@ -79,7 +111,10 @@ record Archive(Path folder) {
                     at,
                     reason,
                     origin,
-                    hydra);
+                    hydra,
+                    terminalBytes,
+                    whichModels,
+                    counts);
         }
     }
 
@@ -93,10 +128,15 @@ record Archive(Path folder) {
             String role,
             @Nullable String model,
             String content,
-            Map<String, Object> data) {}
+            Map<String, Object> data,
+            @Nullable Map<String, Integer> redacted) {}
 
     /** A line of the index: at this time, in microseconds, the output from this offset on arrived. */
-    record Entry(long micros, long offset, @Nullable String lost, boolean end) {}
+    record Entry(
+            long micros,
+            long offset,
+            @Nullable String lost,
+            @Nullable String redacted) {}
 
     /** Something that happened beside the bytes, as asciicast names it: {@code r} or {@code m}. */
     record Aside(long micros, char code, String data) {}
@@ -114,7 +154,12 @@ record Archive(Path folder) {
 
     Meta meta() throws IOException {
         try {
-            return JSON.readValue(Files.readString(file(META)), Meta.class);
+            var meta = JSON.readValue(Files.readString(file(META)), Meta.class);
+            if (Stream.of(meta.id(), meta.instance(), meta.start(), meta.origin(), meta.title())
+                    .anyMatch(Objects::isNull)) {
+                throw new IOException("`" + file(META) + "` is not whole");
+            }
+            return meta;
         } catch (JacksonException e) {
             throw new IOException("`" + file(META) + "` cannot be read: " + e.getOriginalMessage(), e);
         }
@@ -131,8 +176,12 @@ record Archive(Path folder) {
         Files.move(next, file(META), StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Appends one whole line, or nothing, and sees it to the disk. */
-    void append(String name, String line) throws IOException {
+    /**
+     * Appends one whole line, or nothing, and sees it to the disk.
+     *
+     * @return where it begins
+     */
+    long append(String name, String line) throws IOException {
         try (var channel = FileChannel.open(
                 file(name), StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
             var whole = wholeLines(channel);
@@ -143,6 +192,14 @@ record Archive(Path folder) {
                 channel.truncate(whole);
                 throw e;
             }
+            channel.force(false);
+            return whole;
+        }
+    }
+
+    /** Sees a file to the disk. */
+    void force(String name) throws IOException {
+        try (var channel = FileChannel.open(file(name), StandardOpenOption.WRITE)) {
             channel.force(false);
         }
     }
@@ -222,6 +279,31 @@ record Archive(Path folder) {
         }
         asides.sort(Comparator.comparingLong(Aside::micros));
         return asides;
+    }
+
+    /** The entries of the dialog. */
+    List<DialogLine> dialog() throws IOException {
+        return lines(DIALOG).stream()
+                .map(l -> JSON.readValue(l, DialogLine.class))
+                .toList();
+    }
+
+    /** How many secrets were taken out of terminal and dialog, by rule. */
+    Map<String, Integer> redactions() throws IOException {
+        var counts = new TreeMap<String, Integer>();
+        try (var index = index()) {
+            for (var entry = index.next(); entry != null; entry = index.next()) {
+                if (entry.redacted() != null) {
+                    counts.merge(entry.redacted(), 1, Integer::sum);
+                }
+            }
+        }
+        for (var entry : dialog()) {
+            if (entry.redacted() != null) {
+                entry.redacted().forEach((rule, n) -> counts.merge(rule, n, Integer::sum));
+            }
+        }
+        return counts;
     }
 
     private static String label(DialogLine entry) {
@@ -326,7 +408,8 @@ record Archive(Path folder) {
                         "`" + INDEX + "` is damaged at `" + line + "`; export it with --format raw", e);
             }
             var lost = words.length > 3 && words[2].equals("gap") ? words[3] : null;
-            return new Entry(micros, offset, lost, words.length > 2 && words[2].equals("end"));
+            var redacted = words.length > 3 && words[2].equals("redacted") ? words[3] : null;
+            return new Entry(micros, offset, lost, redacted);
         }
 
         @Override

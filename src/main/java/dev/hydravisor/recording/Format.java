@@ -11,7 +11,18 @@ public enum Format {
     /** The terminal's bytes, unchanged. */
     RAW,
     /** The dialog, a JSON object a line. */
-    JSONL;
+    JSONL,
+    /** The terminal's bytes that draw, at once: for a pager that knows colours. */
+    ANSI,
+    /** One page with asciinema's player inside, which needs no network. */
+    HTML,
+    /** The whole folder. */
+    TAR;
+
+    /** True when it can be written as text. */
+    public boolean isText() {
+        return this != RAW && this != TAR;
+    }
 
     /** As it is written on a command line, such as {@code cast-v3}. */
     public String word() {

@@ -1,14 +1,12 @@
 package dev.hydravisor.recording;
 
 import dev.hydravisor.host.Check;
-import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.springframework.stereotype.Component;
 
-/** What {@code hydra doctor} says of recordings: whether the recorder can run, and what running ones complain of. */
+/** What {@code hydra doctor} says of recordings: what the recorder complains of. */
 @Component
 class RecordingCheck implements Check {
     private static final String SUBJECT = "recording";
@@ -22,10 +20,6 @@ class RecordingCheck implements Check {
     @Override
     public List<Finding> findings() {
         try {
-            var perl = Processes.run(Duration.ofSeconds(5), List.of("perl", "-e", "printf '%vd', $^V"));
-            if (!perl.ok()) {
-                return List.of(Finding.error(SUBJECT, "perl does not run: " + perl.reason(), "install perl-base"));
-            }
             var findings = new ArrayList<Finding>();
             var running = recordings.list().stream()
                     .filter(r -> r.state() == Recording.State.RECORDING)
@@ -39,7 +33,7 @@ class RecordingCheck implements Check {
                                 "make room under " + recording.folder())));
             }
             if (findings.isEmpty()) {
-                findings.add(Finding.ok(SUBJECT, running.size() + " running, perl " + perl.out()));
+                findings.add(Finding.ok(SUBJECT, running.size() + " running"));
             }
             return findings;
         } catch (HydraException e) {

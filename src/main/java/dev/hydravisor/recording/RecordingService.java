@@ -1,56 +1,94 @@
 package dev.hydravisor.recording;
 
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.recorder.Chain;
+import dev.hydravisor.recorder.Recorder;
+import dev.hydravisor.recorder.Rule;
+import dev.hydravisor.recorder.Rules;
 import dev.hydravisor.recording.Archive.DialogLine;
 import dev.hydravisor.recording.Archive.Meta;
+import dk.brics.automaton.RunAutomaton;
 import jakarta.annotation.PostConstruct;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.net.InetAddress;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.stereotype.Service;
+import tools.jackson.core.JacksonException;
 
 /**
  * Recordings: one folder each under {@code $HYDRA_HOME/logs}, which is the whole truth about it. The terminal's bytes are written by
  * a recorder of their own process that tmux starts, so a recording goes on while this daemon is dead.
  */
 @Service
+@EnableConfigurationProperties(RecordingProperties.class)
 public class RecordingService {
     private static final Logger log = LoggerFactory.getLogger(RecordingService.class);
     private static final String PREFIX = "session-";
+    private static final String LEDGER = "LEDGER";
     private static final DateTimeFormatter STAMP =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmssX").withZone(ZoneOffset.UTC);
 
+    /**
+     * Fills the named pipe that the recorder reads. It holds the pipe open, so that what waits in it outlives a recorder, and stays until
+     * the recorder has read all and removed it. {@code cat} alone touches the bytes.
+     */
+    private static final String RELAY = "trap '' HUP INT TERM; p=$1/$2.$$ t=$1/.$2.$$; "
+            + "mkfifo -m 600 \"$t\" && exec 3<>\"$t\" 4<\"$t\" && mv \"$t\" \"$p\" || exit 1; "
+            + "until cat >&3 3>&- 4<&-; do sleep 1; done; exec 3>&-; while [ -p \"$p\" ]; do sleep 1; done";
+
     private final HydraHome home;
+    private final RecordingProperties properties;
+    private final Map<String, Chain> manifests = new ConcurrentHashMap<>();
+    private volatile Rules rules = new Rules(List.of());
     /** The last number given out in the dialog of each recording; its lock too. */
     private final Map<String, long[]> dialogs = new ConcurrentHashMap<>();
 
-    public RecordingService(HydraHome home) {
+    @Autowired
+    RecordingService(HydraHome home, RecordingProperties properties) {
         this.home = home;
+        this.properties = properties;
     }
 
-    /** Puts the recorder where tmux finds it, and brings in order what ended while no daemon ran. */
+    RecordingService(HydraHome home) {
+        this(home, new RecordingProperties(new RecordingProperties.Redact(List.of())));
+    }
+
+    /** Makes the rules known to the recorder, and brings in order what ended while no daemon ran. */
     @PostConstruct
     void start() {
-        installRecorder();
+        writeRules();
         for (var archive : archives()) {
             try {
                 archive.repair(Archive.RESIZES);
@@ -79,14 +117,18 @@ public class RecordingService {
                     about.image(),
                     about.user(),
                     hostName(),
-                    about.title(),
+                    rules.redact(about.title(), new TreeMap<>()),
                     about.cols(),
                     about.rows(),
                     origin.start().truncatedTo(ChronoUnit.MILLIS),
                     null,
                     null,
                     origin,
-                    version()));
+                    version(),
+                    null,
+                    null,
+                    null));
+            seal(archive, 0, Archive.META);
             return read(archive);
         } catch (IOException e) {
             throw failed("cannot begin a recording in `" + home.logs() + "`", e);
@@ -94,22 +136,52 @@ public class RecordingService {
     }
 
     /**
-     * The recorder's argv, for {@code tmux pipe-pane -O}: it appends what it reads on stdin to the recording, until stdin ends. Started
-     * again for the same recording, it goes on and marks the gap. tmux expands {@code #} and {@code %} in the command: double them.
+     * An argv for {@code tmux pipe-pane -O}: hands what it reads on stdin to the recorder, until stdin ends. Nothing is lost while no
+     * recorder runs: it waits.
      */
-    public List<String> recorderCommand(Recording recording) {
-        try {
-            var origin = archive(recording.id()).meta().origin();
-            return List.of(
-                    "perl",
-                    recorder().toString(),
-                    recording.folder(),
-                    origin.boot(),
-                    Long.toString(origin.monotonicUs()),
-                    Long.toString(origin.wallUs()));
-        } catch (IOException e) {
-            throw failed("cannot read the recording `" + recording.id() + "`", e);
-        }
+    public List<String> relayCommand(Recording recording) {
+        return List.of(
+                "sh",
+                "-c",
+                RELAY,
+                "relay",
+                pipes().toString(),
+                archive(recording.id()).folder().getFileName().toString());
+    }
+
+    /**
+     * The argv of the recorder, the one process that writes what terminals print, of all recordings. It ends with status 0 when there
+     * has been nothing to record for some seconds; a second one at the same time must not be started.
+     */
+    public List<String> recorderCommand() {
+        var jar = codeSource(Recorder.class);
+        var small = jar.resolveSibling("runtime/bin/java");
+        return List.of(
+                "env",
+                "MALLOC_ARENA_MAX=1",
+                Files.isExecutable(small)
+                        ? small.toString()
+                        : Path.of(System.getProperty("java.home"), "bin", "java")
+                                .toString(),
+                "-Xlog:disable",
+                "-Xlog:all=error:stderr",
+                "-XX:+UseSerialGC",
+                "-XX:-UsePerfData",
+                "-XX:TieredStopAtLevel=1", // two thirds of the memory; docs/decisions/0005-recorder.md
+                "-XX:ReservedCodeCacheSize=16m",
+                "-Xss256k",
+                "-Xmx24m",
+                "-cp",
+                jar + ":" + codeSource(RunAutomaton.class),
+                Recorder.class.getName(),
+                pipes().toString(),
+                home.logs().toString(),
+                rulesFile().toString());
+    }
+
+    /** What is held locked while a recorder runs, by flock(1). */
+    public Path recorderLock() {
+        return home.run().resolve("recorder.lock");
     }
 
     /** The terminal has another size from now on. */
@@ -117,7 +189,8 @@ public class RecordingService {
         var archive = archive(id);
         try {
             synchronized (lock(archive)) {
-                archive.append(Archive.RESIZES, archive.meta().origin().elapsed() + " " + cols + "x" + rows);
+                var micros = archive.meta().origin().elapsed();
+                append(archive, micros, Archive.RESIZES, micros + " " + cols + "x" + rows);
             }
         } catch (IOException e) {
             throw failed("cannot write to the recording `" + id + "`", e);
@@ -136,7 +209,10 @@ public class RecordingService {
                     last[0] = line == null ? 0 : line.seq();
                 }
                 var micros = origin.elapsed();
-                archive.append(
+                var redacted = new TreeMap<String, Integer>();
+                append(
+                        archive,
+                        micros,
                         Archive.DIALOG,
                         Archive.json(new DialogLine(
                                 last[0] + 1,
@@ -146,13 +222,28 @@ public class RecordingService {
                                 entry.kind(),
                                 entry.role(),
                                 entry.model(),
-                                entry.content(),
-                                entry.data())));
+                                rules.redact(entry.content(), redacted),
+                                redact(entry.data(), redacted),
+                                redacted)));
                 last[0]++;
             }
         } catch (IOException e) {
             throw failed("cannot write to the recording `" + id + "`", e);
         }
+    }
+
+    /**
+     * Something happened that is no turn of the dialog: a marker in the cast and a line of {@code dialog.jsonl}, on the disk when this
+     * returns.
+     *
+     * @param kind {@code tool_call}, {@code approval}, {@code denial}, {@code checkpoint}, {@code handover}, {@code input}, {@code mark},
+     *     or another in this style
+     * @param role who caused it: {@code user}, {@code assistant}, {@code tool} or {@code system}
+     * @param text what a person reads of it
+     * @param attributes more about it, by kind, as JSON can hold it
+     */
+    public void mark(String id, String kind, String role, String text, Map<String, Object> attributes) {
+        dialog(id, new DialogEntry(kind, role, null, text, attributes));
     }
 
     /**
@@ -170,7 +261,7 @@ public class RecordingService {
                 archive.repair(Archive.RESIZES);
                 archive.repair(Archive.DIALOG);
                 // The pane may be gone a moment before its recorder has read all.
-                for (int i = 0; i < 20 && archive.capturing(); i++) {
+                for (int i = 0; i < 200 && (archive.capturing() || waiting(id)); i++) {
                     Thread.sleep(50);
                 }
                 var running = archive.capturing();
@@ -178,9 +269,7 @@ public class RecordingService {
                     archive.repair(Archive.INDEX);
                 }
                 var micros = running ? meta.origin().elapsed() : archive.lastMicros();
-                archive.write(meta.ended(
-                        meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS), reason));
-                refreshLog(archive);
+                finish(archive, meta, micros, reason);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
@@ -266,11 +355,16 @@ public class RecordingService {
      * @throws HydraException INTERRUPTED when this thread is interrupted
      */
     public void replay(String id, Replay.Options options, Writer terminal) throws IOException {
-        Replay.play(archive(id), options, terminal);
+        Replay.play(archive(id), options, terminal, Replay.Keys.NONE);
+    }
+
+    /** As {@link #replay(String, Replay.Options, Writer)}, steered by keys: pause, seek, speed, step by marker. */
+    public void replay(String id, Replay.Options options, Writer terminal, Replay.Keys keys) throws IOException {
+        Replay.play(archive(id), options, terminal, keys);
     }
 
     /**
-     * Writes a recording as text, in any format but RAW. {@code out} is not closed.
+     * Writes a recording as text, in any format that {@link Format#isText}. {@code out} is not closed.
      *
      * @throws HydraException INTERRUPTED when this thread is interrupted
      */
@@ -301,6 +395,17 @@ public class RecordingService {
             part = Files.createTempFile(folder, "." + file.getFileName(), ".part");
             if (format == Format.RAW) {
                 Files.copy(archive(id).file(Archive.RAW), part, StandardCopyOption.REPLACE_EXISTING);
+            } else if (format == Format.TAR) {
+                var source = archive(id).folder();
+                Processes.require(
+                        Duration.ofMinutes(10),
+                        List.of(
+                                "tar",
+                                "-cf",
+                                part.toString(),
+                                "-C",
+                                home.logs().toString(),
+                                source.getFileName().toString()));
             } else {
                 try (var out = Files.newBufferedWriter(part)) {
                     export(id, format, out);
@@ -333,9 +438,11 @@ public class RecordingService {
         }
         try {
             synchronized (lock(archive)) {
+                ledger().append(List.of(archive.folder().getFileName() + " deleted"));
                 archive.delete();
             }
             dialogs.remove(id);
+            manifests.remove(id);
         } catch (IOException e) {
             throw failed("cannot delete the recording `" + id + "`", e);
         }
@@ -352,12 +459,276 @@ public class RecordingService {
                         out.write(line + "\n");
                     }
                 }
-                case RAW -> throw new IllegalArgumentException("raw bytes are no text");
+                case ANSI -> {
+                    var filter = new Replay.Filter();
+                    Events.read(archive, (_, code, data) -> out.write(code == 'o' ? filter.pass(data) : ""));
+                    out.write(filter.restore());
+                }
+                case HTML -> Page.write(archive, metaOrGuess(archive), out);
+                case RAW, TAR -> throw new IllegalArgumentException(format.word() + " is no text");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();
         }
+    }
+
+    private static void writeCast(Archive archive) throws IOException {
+        var next = archive.file(Archive.CAST + ".new");
+        try (var out = Files.newBufferedWriter(next)) {
+            write(archive, Format.CAST_V3, out);
+        }
+        Files.move(next, archive.file(Archive.CAST), StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /**
+     * Looks for text in all recordings, the newest first, and gives each line that matches at once.
+     *
+     * @throws HydraException INTERRUPTED when this thread is interrupted
+     */
+    public void search(Search.Query query, Consumer<Search.Hit> found) {
+        for (var recording : list()) {
+            if (query.instance() != null && !query.instance().equals(recording.instance())
+                    || query.since() != null
+                            && recording.end() != null
+                            && recording.end().isBefore(query.since())) {
+                continue;
+            }
+            var archive = archive(recording.id());
+            try {
+                Search.run(archive, recording, metaOrGuess(archive), query, found);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw HydraException.interrupted();
+            } catch (IOException | JacksonException e) {
+                log.warn("{} cannot be searched: {}", recording.id(), e.getMessage());
+            }
+        }
+    }
+
+    /**
+     * Takes in a foreign cast as a recording that has ended; its secrets are taken out.
+     *
+     * @param file asciicast 2 or 3
+     * @throws HydraException USAGE when it is none
+     */
+    public Recording importCast(Path file, String user) {
+        @Nullable Archive archive = null;
+        try (var cast = Files.newBufferedReader(file)) {
+            var first = cast.readLine();
+            if (first == null) {
+                throw HydraException.usage("`" + file + "` is empty");
+            }
+            var header = Rewrite.Header.read(first);
+            var start = header.timestamp() > 0 ? Instant.ofEpochSecond(header.timestamp()) : Instant.now();
+            archive = makeFolder(start);
+            var asides = new ArrayList<Archive.Aside>();
+            try (var to = new Rewrite(archive, rules, header.cols())) {
+                to.take(header, cast, asides);
+            }
+            var origin = new Origin("", 0, ChronoUnit.MICROS.between(Instant.EPOCH, start));
+            var id = archive.folder().getFileName().toString();
+            var meta = new Meta(
+                    Archive.FORMAT,
+                    id,
+                    "",
+                    "",
+                    "import",
+                    "",
+                    user,
+                    hostName(),
+                    rules.redact(header.title(), new TreeMap<>()),
+                    header.cols(),
+                    header.rows(),
+                    start.truncatedTo(ChronoUnit.MILLIS),
+                    null,
+                    null,
+                    origin,
+                    version(),
+                    null,
+                    null,
+                    null);
+            long seq = 0;
+            for (var aside : asides) {
+                if (aside.code() == 'r') {
+                    archive.append(Archive.RESIZES, aside.micros() + " " + aside.data());
+                } else {
+                    var redacted = new TreeMap<String, Integer>();
+                    archive.append(
+                            Archive.DIALOG,
+                            Archive.json(new DialogLine(
+                                    ++seq,
+                                    aside.micros() / 1e6,
+                                    start.plus(aside.micros(), ChronoUnit.MICROS),
+                                    0,
+                                    "mark",
+                                    "user",
+                                    null,
+                                    rules.redact(aside.data(), redacted),
+                                    Map.of(),
+                                    redacted)));
+                }
+            }
+            archive.write(meta);
+            finish(archive, meta, archive.lastMicros(), "imported");
+            return read(archive);
+        } catch (IOException | RuntimeException e) {
+            if (archive != null) {
+                discard(archive);
+            }
+            throw e instanceof IOException io ? failed("cannot import `" + file + "`", io) : (RuntimeException) e;
+        }
+    }
+
+    private static void discard(Archive archive) {
+        try {
+            archive.delete();
+        } catch (IOException e) {
+            log.warn("cannot remove `{}`", archive.folder(), e);
+        }
+    }
+
+    /**
+     * Takes secrets out of an old recording by the rules of now. Its new manifest names the last digest of the old one.
+     *
+     * @return how many were taken out now, by rule
+     * @throws HydraException CONFLICT while it is recorded
+     */
+    public Map<String, Integer> redact(String id) {
+        var archive = archive(id);
+        var recording = read(archive);
+        if (recording.state() != Recording.State.ENDED) {
+            throw HydraException.conflict("`" + id + "` has not ended; close its workspace first");
+        }
+        var verified = verify(id);
+        if (!verified.ok()) {
+            throw HydraException.conflict("`" + id + "` is not as it was recorded: "
+                    + verified.problems().getFirst() + "; `hydra recording verify` says more");
+        }
+        var next = new Archive(home.logs().resolve(".redact-" + id));
+        try {
+            synchronized (lock(archive)) {
+                if (Files.exists(next.folder())) {
+                    next.delete(); // a daemon died in the middle of it
+                }
+                Files.createDirectory(
+                        next.folder(),
+                        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+                var meta = archive.meta();
+                var before = archive.redactions();
+                rewriteTerminal(archive, next, meta);
+                for (var entry : archive.dialog()) {
+                    var counts = new TreeMap<>(entry.redacted() == null ? Map.of() : entry.redacted());
+                    next.append(
+                            Archive.DIALOG,
+                            Archive.json(new DialogLine(
+                                    entry.seq(),
+                                    entry.time(),
+                                    entry.at(),
+                                    entry.offset(),
+                                    entry.kind(),
+                                    entry.role(),
+                                    entry.model(),
+                                    rules.redact(entry.content(), counts),
+                                    redact(entry.data(), counts),
+                                    counts)));
+                }
+                if (Files.exists(archive.file(Archive.RESIZES))) {
+                    Files.copy(archive.file(Archive.RESIZES), next.file(Archive.RESIZES));
+                }
+                var old = new Chain(archive.file(Archive.MANIFEST), id).read().last();
+                next.write(meta.titled(rules.redact(meta.title(), new TreeMap<>())));
+                new Chain(next.file(Archive.MANIFEST), id).append(List.of("0 redacted " + old));
+                var trash = home.logs().resolve(".redacted-" + id);
+                Files.move(archive.folder(), trash);
+                Files.move(next.folder(), archive.folder());
+                new Archive(trash).delete();
+                manifests.remove(id);
+                finish(archive, archive.meta(), archive.lastMicros(), String.valueOf(meta.endReason()));
+                var after = archive.redactions();
+                before.forEach((rule, n) -> after.merge(rule, -n, Integer::sum));
+                after.values().removeIf(n -> n == 0);
+                return after;
+            }
+        } catch (IOException e) {
+            throw failed("cannot redact `" + id + "`", e);
+        }
+    }
+
+    private void rewriteTerminal(Archive from, Archive to, Meta meta) throws IOException {
+        var sizes = new ArrayDeque<>(
+                from.asides().stream().filter(a -> a.code() == 'r').toList());
+        try (var index = from.index();
+                var raw = Files.exists(from.file(Archive.RAW))
+                        ? Files.newInputStream(from.file(Archive.RAW))
+                        : java.io.InputStream.nullInputStream();
+                var rewrite = new Rewrite(to, rules, meta.cols())) {
+            long at = 0;
+            long micros = 0;
+            for (var entry = index.next(); entry != null; entry = index.next()) {
+                rewrite.output(micros, raw.readNBytes((int) (entry.offset() - at)));
+                at = entry.offset();
+                micros = entry.micros();
+                while (!sizes.isEmpty() && sizes.element().micros() <= micros) {
+                    var size = sizes.remove().data();
+                    rewrite.resize(Integer.parseInt(size.substring(0, size.indexOf('x'))));
+                }
+                if (entry.lost() != null) {
+                    rewrite.line(micros, "gap " + entry.lost());
+                } else if (entry.redacted() != null) {
+                    rewrite.line(micros, "redacted " + entry.redacted());
+                }
+            }
+            rewrite.output(micros, raw.readAllBytes());
+        }
+    }
+
+    /** How many secrets were taken out of a recording, by rule. */
+    public Map<String, Integer> redactions(String id) {
+        try {
+            return archive(id).redactions();
+        } catch (IOException e) {
+            throw failed("cannot read the recording `" + id + "`", e);
+        }
+    }
+
+    /** The markers of a recording: what each says, by its time in seconds since the start. */
+    public Map<Double, String> markers(String id) {
+        try {
+            var markers = new LinkedHashMap<Double, String>();
+            archive(id).asides().stream()
+                    .filter(a -> a.code() == 'm')
+                    .forEach(a -> markers.put(a.micros() / 1e6, a.data()));
+            return markers;
+        } catch (IOException e) {
+            throw failed("cannot read the recording `" + id + "`", e);
+        }
+    }
+
+    /**
+     * The recordings to remove so that what is left is at most so old, so many, and so large; those being recorded are never among
+     * them.
+     *
+     * @param older remove what ended longer ago; null for no limit
+     * @param keep at most so many stay; null for no limit
+     * @param maxBytes at most so many bytes of terminal output stay; null for no limit
+     */
+    public List<Recording> prunable(@Nullable Duration older, @Nullable Integer keep, @Nullable Long maxBytes) {
+        var gone = new ArrayList<Recording>();
+        var count = 0;
+        long bytes = 0;
+        for (var recording : list()) {
+            count++;
+            bytes += recording.bytes();
+            var old = older != null
+                    && recording.end() != null
+                    && recording.end().isBefore(Instant.now().minus(older));
+            if (recording.state() != Recording.State.RECORDING
+                    && (old || keep != null && count > keep || maxBytes != null && bytes > maxBytes)) {
+                gone.add(recording);
+            }
+        }
+        return gone;
     }
 
     private Path refreshLog(Archive archive) throws IOException {
@@ -366,7 +737,9 @@ public class RecordingService {
         // The log carries the time of the bytes it was made from: what is printed while it is made leaves it stale.
         var time = Files.exists(raw) ? Files.getLastModifiedTime(raw) : null;
         if (Files.exists(file)
-                && (time == null || Files.getLastModifiedTime(file).equals(time))) {
+                && (time == null
+                        || Files.getLastModifiedTime(file).equals(time)
+                        || metaOrGuess(archive).end() != null)) {
             return file;
         }
         var next = archive.file(Archive.LOG + ".new");
@@ -400,7 +773,7 @@ public class RecordingService {
                     case RECORDING -> null;
                 };
         return new Recording(
-                meta.id(),
+                archive.folder().getFileName().toString(),
                 meta.instance(),
                 meta.instanceId(),
                 meta.kind(),
@@ -443,7 +816,10 @@ public class RecordingService {
                     null,
                     null,
                     new Origin("", 0, ChronoUnit.MICROS.between(Instant.EPOCH, start)),
-                    "");
+                    "",
+                    null,
+                    null,
+                    null);
         }
     }
 
@@ -493,21 +869,165 @@ public class RecordingService {
         return dialogs.computeIfAbsent(archive.folder().getFileName().toString(), _ -> new long[] {-1});
     }
 
-    private Path recorder() {
-        return home.run().resolve("recorder.pl");
+    /** True while a pipe of this recording has not been read to its end. */
+    private boolean waiting(String id) throws IOException {
+        try (var all = Files.list(pipes())) {
+            return all.anyMatch(p -> p.getFileName().toString().startsWith(id + "."));
+        }
     }
 
-    private void installRecorder() {
-        try (var script = RecordingService.class.getResourceAsStream("recorder.pl")) {
-            if (script == null) {
-                throw new IllegalStateException("recorder.pl is not on the class path");
-            }
-            // By a rename: a recorder that is just starting must not read half of it.
-            var next = Files.createTempFile(home.run(), "recorder", ".pl");
-            Files.write(next, script.readAllBytes());
-            Files.move(next, recorder(), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    private Path pipes() {
+        var folder = home.run().resolve("pipes");
+        try {
+            var ownerOnly = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+            return Files.isDirectory(folder) ? folder : Files.createDirectories(folder, ownerOnly);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot write `" + recorder() + "`", e);
+            throw new UncheckedIOException("cannot make the folder `" + folder + "`", e);
+        }
+    }
+
+    private Path rulesFile() {
+        return home.run().resolve("redact.rules");
+    }
+
+    /** A faulty rule is left out and said: what is recorded without it is better than nothing, and hydra's own still hold. */
+    private void writeRules() {
+        var own = new ArrayList<Rule>();
+        var lines = new StringBuilder();
+        for (var rule : properties.redact().rules()) {
+            try {
+                own.add(Rule.of(rule.name(), rule.before(), rule.secret()));
+                lines.append(String.join("\t", rule.name(), rule.before(), rule.secret()))
+                        .append('\n');
+            } catch (IllegalArgumentException e) {
+                log.error("the redaction rule `{}` is not used: {}", rule.name(), e.getMessage());
+            }
+        }
+        rules = new Rules(own);
+        try {
+            // By a rename: a recorder that is just starting must not read half of it.
+            var next = Files.createTempFile(home.run(), "redact", ".rules");
+            Files.writeString(next, lines);
+            Files.move(next, rulesFile(), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot write `" + rulesFile() + "`", e);
+        }
+    }
+
+    private static Path codeSource(Class<?> type) {
+        var source = type.getProtectionDomain().getCodeSource();
+        if (source == null) {
+            throw new IllegalStateException("nobody knows where " + type + " comes from");
+        }
+        return Path.of(URI.create(source.getLocation().toString()));
+    }
+
+    private Map<String, Object> redact(Map<String, Object> data, Map<String, Integer> counts) {
+        var clean = new LinkedHashMap<String, Object>();
+        data.forEach((key, value) -> clean.put(key, redactValue(value, counts)));
+        return clean;
+    }
+
+    private Object redactValue(Object value, Map<String, Integer> counts) {
+        return switch (value) {
+            case String text -> rules.redact(text, counts);
+            case Map<?, ?> map -> {
+                var clean = new LinkedHashMap<String, Object>();
+                map.forEach((key, inner) ->
+                        clean.put(String.valueOf(key), inner == null ? "" : redactValue(inner, counts)));
+                yield clean;
+            }
+            case Iterable<?> list -> {
+                var clean = new ArrayList<Object>();
+                list.forEach(inner -> clean.add(inner == null ? "" : redactValue(inner, counts)));
+                yield clean;
+            }
+            default -> value;
+        };
+    }
+
+    /** Appends a line to a file that only grows, and its digest to the manifest. */
+    private void append(Archive archive, long micros, String name, String line) throws IOException {
+        var from = archive.append(name, line);
+        manifest(archive)
+                .append(List.of(Chain.part(
+                        micros,
+                        name,
+                        from,
+                        Files.size(archive.file(name)),
+                        Chain.sha256().digest((line + "\n").getBytes(StandardCharsets.UTF_8)))));
+    }
+
+    /** Puts the digest of a whole file into the manifest. */
+    private void seal(Archive archive, long micros, String... names) throws IOException {
+        var parts = new ArrayList<String>();
+        for (var name : names) {
+            if (Files.exists(archive.file(name))) {
+                var digest = Verification.digest(archive.file(name), 0, Long.MAX_VALUE);
+                parts.add(Chain.part(micros, name, 0, Files.size(archive.file(name)), digest));
+            }
+        }
+        manifest(archive).append(parts);
+    }
+
+    private void finish(Archive archive, Meta meta, long micros, String reason) throws IOException {
+        archive.write(meta.ended(
+                meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS),
+                reason,
+                archive.bytes(),
+                archive.dialog().stream()
+                        .map(DialogLine::model)
+                        .filter(Objects::nonNull)
+                        .distinct()
+                        .toList(),
+                archive.redactions()));
+        refreshLog(archive);
+        writeCast(archive);
+        close(archive, micros);
+    }
+
+    /** The last lines of the manifest, and a line in the ledger of all recordings, which says how this one ended. */
+    private void close(Archive archive, long micros) throws IOException {
+        Verification.sealRest(archive, manifest(archive), micros);
+        seal(archive, micros, Archive.META, Archive.LOG, Archive.CAST, Archive.ERRORS);
+        var last = manifest(archive).append(List.of(micros + " end"));
+        archive.force(Archive.MANIFEST);
+        ledger().append(List.of(archive.folder().getFileName() + " ended " + last));
+    }
+
+    private Chain manifest(Archive archive) {
+        var id = archive.folder().getFileName().toString();
+        return manifests.computeIfAbsent(id, _ -> new Chain(archive.file(Archive.MANIFEST), id));
+    }
+
+    private Chain ledger() {
+        return manifests.computeIfAbsent(LEDGER, _ -> new Chain(home.logs().resolve(LEDGER), LEDGER));
+    }
+
+    /**
+     * Checks a recording against its manifest and the ledger.
+     *
+     * @return what is wrong with it, a line each; of one that is being recorded, what was not sealed yet is not wrong
+     */
+    public Verified verify(String id) {
+        var archive = archive(id);
+        try {
+            return Verification.verify(archive, read(archive), ledger().read());
+        } catch (IOException e) {
+            throw failed("cannot verify `" + id + "`", e);
+        }
+    }
+
+    /** Recordings that the ledger knows and nobody deleted, yet are not there; and what is wrong with the ledger itself. */
+    public List<String> verifyLedger() {
+        try {
+            var read = ledger().read();
+            var there = archives().stream()
+                    .map(a -> a.folder().getFileName().toString())
+                    .collect(Collectors.toSet());
+            return Verification.missing(read, there);
+        } catch (IOException e) {
+            throw failed("cannot read the ledger", e);
         }
     }
 

@@ -4,8 +4,11 @@ import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
 import java.io.Writer;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,9 +21,19 @@ public final class Replay {
      * How to play.
      *
      * @param speed times as fast as it was, more than 0; infinite for at once
+     * @param from where to begin; what came before is drawn at once
+     * @param marks takes the text of each marker at its time; null for none
      * @param idleLimit the longest pause of the recording that is kept, before it is divided by the speed; null for all
      */
-    public record Options(double speed, @Nullable Duration idleLimit) {
+    public record Options(
+            double speed,
+            @Nullable Duration idleLimit,
+            Duration from,
+            @Nullable Consumer<String> marks) {
+        public Options(double speed, @Nullable Duration idleLimit) {
+            this(speed, idleLimit, Duration.ZERO, null);
+        }
+
         public Options {
             if (!(speed > 0)) {
                 throw HydraException.usage("a replay's speed is more than 0, such as 2 or 0.5");
@@ -32,47 +45,178 @@ public final class Replay {
 
         /** How long to wait for an event so many microseconds after the one before, in nanoseconds. */
         long pause(long micros) {
+            return pause(micros, speed);
+        }
+
+        long pause(long micros, double atSpeed) {
             var kept = idleLimit == null ? micros : Math.min(micros, idleLimit.toNanos() / 1000);
-            return (long) (kept * 1000 / speed);
+            return (long) (kept * 1000 / atSpeed);
         }
     }
 
-    private Replay() {}
+    /** The keys a user presses while it plays. */
+    @FunctionalInterface
+    public interface Keys {
+        /**
+         * Waits for a key, at most so long.
+         *
+         * @return the key's character; below 0 when there was none
+         */
+        int poll(long millis) throws IOException, InterruptedException;
+
+        /** No keys. */
+        Keys NONE = millis -> {
+            Thread.sleep(millis);
+            return -1;
+        };
+    }
+
+    private static final long JUMP_MICROS = 5_000_000;
+
+    /** Playing on is left for another moment before this one. */
+    private static final class Back extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        Back() {
+            super(null, null, false, false);
+        }
+    }
+
+    private final Archive archive;
+    private final Options options;
+    private final Writer out;
+    private final Keys keys;
+    private final Filter filter = new Filter();
+    private final List<Long> marks = new ArrayList<>();
+    private double speed;
+    private long at;
+    /** Up to here it is drawn at once. */
+    private long target;
+
+    private boolean paused;
+    private boolean quit;
+    // Pauses are kept to a schedule, so that what writing costs is not added to each.
+    private long due;
+
+    private Replay(Archive archive, Options options, Writer out, Keys keys) throws IOException {
+        this.archive = archive;
+        this.options = options;
+        this.out = out;
+        this.keys = keys;
+        this.speed = options.speed();
+        this.target = options.from().toNanos() / 1000;
+        archive.asides().stream().filter(a -> a.code() == 'm').forEach(a -> marks.add(a.micros()));
+    }
 
     /**
-     * Plays to the end, or until the thread is interrupted, and leaves the terminal as it found it.
+     * Plays to the end, or until the thread is interrupted or the user leaves, and leaves the terminal as it found it.
      *
      * @throws HydraException INTERRUPTED when interrupted
      */
-    static void play(Archive archive, Options options, Writer out) throws IOException {
-        var filter = new Filter();
-        var before = new long[1];
-        // Pauses are kept to a schedule, so that what writing costs is not added to each.
-        var due = new long[] {System.nanoTime()};
+    static void play(Archive archive, Options options, Writer out, Keys keys) throws IOException {
+        var replay = new Replay(archive, options, out, keys);
         try {
-            Events.read(archive, (micros, code, data) -> {
-                if (code != 'o') {
-                    return;
-                }
-                var pause = options.pause(Math.max(0, micros - before[0]));
-                before[0] = Math.max(before[0], micros);
-                due[0] += pause;
-                var wait = due[0] - System.nanoTime();
-                if (wait > 0) {
-                    out.flush();
-                    Thread.sleep(Duration.ofNanos(wait));
-                } else if (Thread.interrupted()) {
-                    throw new InterruptedException();
-                }
-                out.write(filter.pass(data));
-            });
+            replay.run();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();
         } finally {
-            out.write(filter.restore());
+            out.write(replay.filter.restore());
             out.flush();
         }
+    }
+
+    private void run() throws IOException, InterruptedException {
+        while (true) {
+            at = 0;
+            due = System.nanoTime();
+            try {
+                Events.read(archive, this::event);
+                return;
+            } catch (Back e) {
+                if (quit) {
+                    return;
+                }
+                out.write(filter.restore());
+                out.write("\033[H\033[2J");
+            }
+        }
+    }
+
+    private void event(long micros, char code, String data) throws IOException, InterruptedException {
+        if (code == 'm' && options.marks() != null) {
+            waitUntil(micros);
+            options.marks().accept(data);
+        }
+        if (code == 'o') {
+            waitUntil(micros);
+            out.write(filter.pass(data));
+        }
+    }
+
+    private void waitUntil(long micros) throws IOException, InterruptedException {
+        if (micros <= target) {
+            at = Math.max(at, micros);
+            due = System.nanoTime();
+            if (Thread.interrupted()) {
+                throw new InterruptedException();
+            }
+            return;
+        }
+        due += options.pause(Math.max(0, micros - Math.max(at, target)), speed);
+        var start = System.nanoTime();
+        var from = Math.max(at, target);
+        while (true) {
+            var wait = due - System.nanoTime();
+            if (wait <= 0 && !paused) {
+                if (Thread.interrupted()) {
+                    throw new InterruptedException();
+                }
+                break;
+            }
+            out.flush();
+            var before = System.nanoTime();
+            var key = keys.poll(paused ? 1000 : Math.max(1, wait / 1_000_000));
+            if (paused) {
+                due += System.nanoTime() - before;
+            }
+            if (key >= 0) {
+                var passed = paused ? 0 : (long) ((System.nanoTime() - start) / 1000 * speed);
+                pressed(key, Math.min(micros, from + passed));
+                if (micros <= target) {
+                    due = System.nanoTime();
+                    break;
+                }
+            }
+        }
+        at = Math.max(at, micros);
+    }
+
+    private void pressed(int key, long now) {
+        switch (key) {
+            case ' ' -> paused = !paused;
+            case '+' -> speed = Math.min(64, speed * 2);
+            case '-' -> speed = Math.max(1 / 64.0, speed / 2);
+            case 'l' -> target = now + JUMP_MICROS;
+            case 'h' -> back(now - JUMP_MICROS);
+            case ']' -> marks.stream().filter(m -> m > now).findFirst().ifPresent(m -> target = m);
+            case '[' ->
+                back(marks.stream()
+                        .filter(m -> m < now - 1_000_000)
+                        .reduce((_, last) -> last)
+                        .orElse(0L));
+            case '0' -> back(0);
+            case 'q', 3 -> {
+                quit = true;
+                throw new Back();
+            }
+            default -> {}
+        }
+    }
+
+    private void back(long micros) {
+        target = Math.max(0, micros);
+        throw new Back();
     }
 
     /** Passes on what draws, and knows what must be undone at the end. */

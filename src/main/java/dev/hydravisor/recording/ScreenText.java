@@ -1,5 +1,6 @@
 package dev.hydravisor.recording;
 
+import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
@@ -34,6 +35,8 @@ final class ScreenText implements Vt.Handler {
         boolean wrapped;
         /** True when it is in the log as it stands. */
         boolean written;
+        /** When something was last printed in it. */
+        long micros;
 
         Row(int cols) {
             cells = new int[cols];
@@ -68,7 +71,15 @@ final class ScreenText implements Vt.Handler {
         }
     }
 
-    private final Writer out;
+    /** Takes lines of text. */
+    @FunctionalInterface
+    interface Lines {
+        /** @param micros when the last of it was printed, since the start of the recording */
+        void line(long micros, String text) throws IOException, InterruptedException;
+    }
+
+    private final Lines out;
+    private long micros;
     private final Vt vt = new Vt(this);
     private int cols;
     private int rows;
@@ -89,6 +100,10 @@ final class ScreenText implements Vt.Handler {
     private int last = BLANK;
 
     ScreenText(Writer out, int cols, int rows) {
+        this((_, text) -> out.write(text + "\n"), cols, rows);
+    }
+
+    ScreenText(Lines out, int cols, int rows) {
         this.out = out;
         this.cols = Math.max(1, cols);
         this.rows = Math.max(1, rows);
@@ -98,9 +113,15 @@ final class ScreenText implements Vt.Handler {
 
     /** Writes the text of a whole recording. */
     static void write(Archive archive, Archive.Meta meta, Writer out) throws IOException, InterruptedException {
-        var text = new ScreenText(out, meta.cols(), meta.rows());
+        lines(archive, meta, (_, text) -> out.write(text + "\n"));
+    }
+
+    /** Gives the text of a whole recording line by line, each with its time. */
+    static void lines(Archive archive, Archive.Meta meta, Lines lines) throws IOException, InterruptedException {
+        var text = new ScreenText(lines, meta.cols(), meta.rows());
         try {
-            Events.read(archive, (_, code, data) -> {
+            Events.read(archive, (micros, code, data) -> {
+                text.micros = micros;
                 if (code == 'o') {
                     text.feed(data);
                 } else if (code == 'r') {
@@ -138,7 +159,7 @@ final class ScreenText implements Vt.Handler {
     private void gap(String what) throws IOException {
         flushScreen();
         writePending();
-        out.write("[" + what + "]\n");
+        line(micros, "[" + what + "]");
     }
 
     private void resize(String size) {
@@ -213,6 +234,7 @@ final class ScreenText implements Vt.Handler {
         split(row, x + width);
         row.cells[x] = c;
         row.written = false;
+        row.micros = micros;
         if (row.marks != null) {
             row.marks.remove(x);
         }
@@ -492,17 +514,29 @@ final class ScreenText implements Vt.Handler {
     private void emitText(String text) {
         var row = new Row(text.length());
         row.cells = text.codePoints().toArray();
+        row.micros = micros;
         emit(row);
     }
 
     /** A line of many rows is written when it is whole; one without end, row by row. */
     private void writePending() throws IOException {
+        var text = new StringBuilder();
         while (!pending.isEmpty()) {
             var row = pending.remove();
-            out.write(row.text());
+            text.append(row.text());
             if (!row.wrapped || pending.isEmpty()) {
-                out.write('\n');
+                line(row.micros, text.toString());
+                text.setLength(0);
             }
+        }
+    }
+
+    private void line(long at, String text) throws IOException {
+        try {
+            out.line(at, text);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
         }
     }
 

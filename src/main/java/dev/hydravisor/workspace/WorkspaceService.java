@@ -160,6 +160,110 @@ public class WorkspaceService {
     }
 
     /**
+     * The argv by which a client watches an open workspace: what is typed there goes nowhere, and its size
+     * changes nothing while another client is there.
+     */
+    public List<String> watchCommand(String instance) {
+        var argv = new ArrayList<>(attachCommand(instance));
+        argv.addAll(List.of("-f", "read-only,ignore-size"));
+        return argv;
+    }
+
+    /** The text on the shell's screen, a line a row, without control characters. */
+    public String screen(String instance) {
+        return tmux.screen(requireShell(find(instance)));
+    }
+
+    /**
+     * Records an open workspace from now on; where it is recorded already nothing changes.
+     *
+     * @param user who asks
+     * @return the recording's id
+     */
+    public String startRecording(String instance, String user) {
+        var workspace = find(instance);
+        var about = instances.find(instance);
+        return locked(() -> {
+            var shell = requireShell(workspace);
+            if (shell.recording() != null) {
+                return shell.recording();
+            }
+            var recording = recordings.begin(about(about, new Size(shell.columns(), shell.rows()), user));
+            saveRecording(workspace, recording.id());
+            panes(workspace.instance()).stream()
+                    .filter(p -> !p.isShell())
+                    .forEach(p -> tmux.record(p, recording.id(), List.of()));
+            tmux.record(shell, recording.id(), recordings.relayCommand(recording));
+            keepRecorder();
+            return recording.id();
+        });
+    }
+
+    /**
+     * Ends the recording of an open workspace, which goes on unrecorded.
+     *
+     * @return the recording's id
+     * @throws HydraException CONFLICT when it is not recorded
+     */
+    public String stopRecording(String instance) {
+        var workspace = find(instance);
+        return locked(() -> {
+            var recording = requireShell(workspace).recording();
+            if (recording == null) {
+                throw HydraException.conflict(
+                        "`" + instance + "` is not recorded; `hydra recording start " + instance + "` begins that");
+            }
+            panes(workspace.instance()).forEach(tmux::unrecord);
+            saveRecording(workspace, null);
+            end(recording, "stopped by user");
+            return recording;
+        });
+    }
+
+    private void saveRecording(Workspace workspace, @Nullable String recording) {
+        workspaces.save(new WorkspaceRow(workspace.instance(), recording != null, recording, workspace.created()));
+    }
+
+    private Pane requireShell(Workspace workspace) {
+        return shell(panes(workspace.instance()))
+                .orElseThrow(() -> HydraException.conflict("`" + workspace.name()
+                        + "` has no shell; `hydra workspace open " + workspace.name() + "` brings it back"));
+    }
+
+    private static Begin about(Instance instance, Size size, String user) {
+        var kind = instance.kind().name().toLowerCase(Locale.ROOT);
+        return new Begin(
+                instance.name(),
+                instance.id().toString(),
+                kind,
+                instance.spec().image(),
+                user,
+                size.columns(),
+                size.rows(),
+                kind + " " + instance.name());
+    }
+
+    /** A workspace that ended without being closed, as by a reboot, shows what stood there before. */
+    private List<String> withHistory(UUID instance, List<String> program) {
+        var before = workspaces.findById(instance).map(WorkspaceRow::recording).orElse(null);
+        if (before == null) {
+            return program;
+        }
+        try {
+            var argv = new ArrayList<>(List.of(
+                    "sh",
+                    "-c",
+                    "tail -n 200 \"$0\"; printf '\\033[2m[until here from %s]\\033[0m\\n' \"$1\"; shift; exec \"$@\"",
+                    recordings.terminalLog(before).toString(),
+                    before));
+            argv.addAll(program.size() > 1 ? program : List.of("sh", "-c", "exec \"$0\"", program.getFirst()));
+            return argv;
+        } catch (HydraException e) {
+            return program; // deleted
+        }
+    }
+
+    /**
      * Closes a workspace: its programs end, its recording is complete. The instance and its models stay.
      *
      * @throws HydraException NOT_FOUND when it has none
@@ -345,6 +449,9 @@ public class WorkspaceService {
             }
             recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
             looked = true;
+            if (shells.keySet().stream().anyMatch(id -> !recordings.capturing(id))) {
+                keepRecorder();
+            }
             shells.forEach(this::follow);
             return panes.isPresent();
         });
@@ -380,9 +487,13 @@ public class WorkspaceService {
             if (!piped) {
                 log.warn("nothing records `{}`; starting its recorder again", pane.name());
                 restarted.put(recording, Instant.now());
-                tmux.record(pane, recording, recordings.recorderCommand(r));
+                tmux.record(pane, recording, recordings.relayCommand(r));
             }
         });
+    }
+
+    private void keepRecorder() {
+        tmux.keepRecorder(recordings.recorderLock(), recordings.recorderCommand());
     }
 
     /** A recorder that cannot work at all must not be started for ever. */
@@ -407,21 +518,12 @@ public class WorkspaceService {
 
     private void begin(
             Operation operation, Instance instance, Size size, String user, boolean record, List<String> program) {
-        var recording = record
-                ? recordings.begin(new Begin(
-                        instance.name(),
-                        instance.id().toString(),
-                        instance.kind().name().toLowerCase(Locale.ROOT),
-                        instance.spec().image(),
-                        user,
-                        size.columns(),
-                        size.rows(),
-                        instance.kind().name().toLowerCase(Locale.ROOT) + " " + instance.name()))
-                : null;
+        var recording = record ? recordings.begin(about(instance, size, user)) : null;
         var id = recording == null ? null : recording.id();
         operation.onFailure(
                 "workspace of `" + instance.name() + "`", () -> close(instance.id(), "could not be opened"));
         try {
+            var shown = withHistory(instance.id(), program);
             workspaces.save(new WorkspaceRow(instance.id(), record, id, now()));
             tmux.newSession(
                     instance.name(),
@@ -429,8 +531,11 @@ public class WorkspaceService {
                     size.rows(),
                     Map.of("HYDRA_HOME", home.root().toString()),
                     identity(instance.id(), instance.name(), Pane.SHELL, id, null),
-                    recording == null ? List.of() : recordings.recorderCommand(recording),
-                    program);
+                    recording == null ? List.of() : recordings.relayCommand(recording),
+                    shown);
+            if (recording != null) {
+                keepRecorder();
+            }
         } catch (HydraException e) {
             if (id != null) {
                 end(id, "could not be opened");
@@ -456,7 +561,7 @@ public class WorkspaceService {
                 List.of("-h", "-b", "-l", "60%"),
                 Map.of(),
                 identity(beside.instance(), beside.name(), Pane.SHELL, beside.recording(), null),
-                recording == null ? List.of() : recordings.recorderCommand(recording),
+                recording == null ? List.of() : recordings.relayCommand(recording),
                 active(panes),
                 program);
     }

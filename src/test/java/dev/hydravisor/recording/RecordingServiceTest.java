@@ -253,6 +253,105 @@ class RecordingServiceTest {
         }
     }
 
+    private Recording ended() throws IOException {
+        var recording = begin("web");
+        print(recording, 1_000, "one\r\n");
+        print(recording, 2_000_000, "two\r\n");
+        service.dialog(recording.id(), DialogEntry.message("user", null, "hello"));
+        service.dialog(recording.id(), DialogEntry.message("assistant", null, "there"));
+        service.resized(recording.id(), 90, 20);
+        service.end(recording.id(), "closed");
+        assertThat(service.verify(recording.id()).problems()).isEmpty();
+        return recording;
+    }
+
+    @Test
+    void everyByteThatIsChangedRemovedAddedOrCutOffIsFound() throws IOException {
+        var recording = ended();
+        for (var name : List.of(
+                "terminal.raw",
+                "terminal.idx",
+                "dialog.jsonl",
+                "resize.idx",
+                "meta.json",
+                "terminal.log",
+                "MANIFEST")) {
+            var file = recording.file(name);
+            var bytes = Files.readAllBytes(file);
+            for (int i = 0; i < bytes.length; i += 1 + bytes.length / 40) {
+                var wrong = bytes.clone();
+                wrong[i] ^= 1;
+                Files.write(file, wrong);
+                assertThat(service.verify(recording.id()).problems())
+                        .as("%s changed at %d", name, i)
+                        .isNotEmpty();
+                Files.write(file, java.util.Arrays.copyOf(bytes, i));
+                assertThat(service.verify(recording.id()).problems())
+                        .as("%s cut off at %d", name, i)
+                        .isNotEmpty();
+            }
+            Files.write(file, "more\n".getBytes(StandardCharsets.US_ASCII), StandardOpenOption.APPEND);
+            assertThat(service.verify(recording.id()).problems())
+                    .as("%s made longer", name)
+                    .isNotEmpty();
+            Files.delete(file);
+            if (!name.equals("meta.json")) {
+                assertThat(service.verify(recording.id()).problems())
+                        .as("%s removed", name)
+                        .isNotEmpty();
+            }
+            Files.write(file, bytes);
+        }
+        var lines = Files.readAllLines(recording.file("MANIFEST"));
+        for (int i = 0; i < lines.size(); i++) {
+            var fewer = new ArrayList<>(lines);
+            fewer.remove(i);
+            Files.write(recording.file("MANIFEST"), fewer);
+            assertThat(service.verify(recording.id()).problems())
+                    .as("without line %d", i)
+                    .isNotEmpty();
+            if (i > 0) {
+                var moved = new ArrayList<>(lines);
+                java.util.Collections.swap(moved, i, i - 1);
+                Files.write(recording.file("MANIFEST"), moved);
+                assertThat(service.verify(recording.id()).problems())
+                        .as("line %d moved", i)
+                        .isNotEmpty();
+            }
+        }
+        Files.write(recording.file("MANIFEST"), lines);
+        assertThat(service.verify(recording.id()).problems()).isEmpty();
+        assertThat(service.verifyLedger()).isEmpty();
+    }
+
+    @Test
+    void aRecordingThatIsGoneWithoutBeingDeletedIsMissed() throws IOException {
+        var one = ended();
+        var two = ended();
+        service.delete(two.id());
+        assertThat(service.verifyLedger()).isEmpty();
+        org.springframework.util.FileSystemUtils.deleteRecursively(Path.of(one.folder()));
+        assertThat(service.verifyLedger()).containsExactly(one.id() + " is gone, though nobody deleted it");
+    }
+
+    @Test
+    void secretsAreTakenOutOfDialogMarkersAndTitlesAndCounted() throws IOException {
+        var secret = "AKIAIOSFODNN7EXAMPLE";
+        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "ann", 80, 24, "about " + secret));
+        service.dialog(recording.id(), DialogEntry.message("user", null, "my key is " + secret + " or " + secret));
+        service.mark(recording.id(), "tool_call", "assistant", "run", Map.of("argv", List.of("aws", secret), "n", 3));
+        for (var name : List.of("meta.json", "dialog.jsonl")) {
+            assertThat(recording.file(name))
+                    .content()
+                    .doesNotContain("IOSFODNN")
+                    .contains("AKIA****************");
+        }
+        var lines = Files.readAllLines(recording.file("dialog.jsonl"));
+        assertThat(JSON.map(lines.getFirst())).containsEntry("redacted", Map.of("aws-key", 2));
+        assertThat(JSON.map(lines.getLast()).get("data"))
+                .isEqualTo(Map.of("argv", List.of("aws", "AKIA****************"), "n", 3));
+    }
+
     @Test
     void aDeletedRecordingIsGone() throws IOException {
         var recording = begin("web");

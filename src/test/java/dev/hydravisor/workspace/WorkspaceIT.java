@@ -203,10 +203,12 @@ class WorkspaceIT {
         assertThat(panes()).extracting(Pane::model).containsExactly(null, MODEL, "ollama:qwen");
         assertThat(shell().id()).isEqualTo(shell.id());
         assertThat(shell().active()).isTrue();
+        // A blank at the edge of the pane is none on its screen.
         await(() -> screen(panes().get(1))
-                .replace("\n", "")
-                .contains("[model chat " + MODEL + " --workspace web] [127.0.0.1:1;] [" + home + "]"));
-        await(() -> screen(panes().get(2)).replace("\n", "").contains("--workspace web] [] ["));
+                .replaceAll("\\s", "")
+                .contains(
+                        ("model chat " + MODEL + " --workspace web] [127.0.0.1:1;] [" + home + "]").replace(" ", "")));
+        await(() -> screen(panes().get(2)).replaceAll("\\s", "").contains("--workspaceweb][]["));
 
         assertThatThrownBy(() -> workspaces().detachModel("web", null))
                 .hasMessage("`web` has several models; name one of " + MODEL + ", ollama:qwen");
@@ -218,6 +220,69 @@ class WorkspaceIT {
         assertThat(panes()).extracting(Pane::id).containsExactly(shell.id());
         assertThatThrownBy(() -> workspaces().detachModel("web", null)).hasMessageStartingWith("no model is attached");
         assertThat(bean(Attachments.class).findAll()).isEmpty();
+    }
+
+    @Test
+    void aRecordingIsStoppedAndAnotherStartedWhileTheWorkspaceGoesOn() {
+        var opened = open("web");
+        type("web", "echo one-$((1+1))");
+        await(() -> terminal(opened).contains("one-2"));
+
+        assertThat(workspaces().stopRecording("web")).isEqualTo(opened.recording());
+        assertThat(recording(opened).endReason()).isEqualTo("stopped by user");
+        assertThat(bean(RecordingService.class).verify(recording(opened).id()).problems())
+                .isEmpty();
+        assertThatThrownBy(() -> workspaces().stopRecording("web")).hasMessageContaining("is not recorded");
+        type("web", "echo two-$((1+1))");
+        await(() -> workspaces().screen("web").contains("two-2"));
+        assertThat(workspaces().find("web").recording()).isNull();
+
+        var next = workspaces().startRecording("web", "me");
+        assertThat(workspaces().startRecording("web", "me")).isEqualTo(next);
+        type("web", "echo three-$((1+1))");
+        await(() -> terminal(workspaces().find("web")).contains("three-2"));
+        assertThat(terminal(opened)).doesNotContain("two-2", "three-2");
+        workspaces().close(Operation.silent(), "web");
+        assertThat(bean(RecordingService.class).verify(next).problems()).isEmpty();
+    }
+
+    @Test
+    void aWatcherSeesTheWorkspaceAndCannotType() {
+        open("web");
+        var outer = List.of("tmux", "-S", folder.resolve("outer").toString(), "-f", "/dev/null");
+        var start = new ArrayList<>(outer);
+        start.addAll(List.of("new-session", "-d", "-x", "90", "-y", "30", "--"));
+        start.addAll(workspaces().watchCommand("web"));
+        Processes.require(Duration.ofSeconds(5), start);
+        try {
+            await(() -> workspaces().find("web").attached() == 1);
+            var press = new ArrayList<>(outer);
+            press.addAll(List.of("send-keys", "echo no-$((1+1))", "Enter"));
+            Processes.require(Duration.ofSeconds(5), press);
+            type("web", "echo yes-$((1+1))");
+            await(() -> workspaces().screen("web").contains("yes-2"));
+            assertThat(workspaces().screen("web")).doesNotContain("no-2");
+        } finally {
+            var end = new ArrayList<>(outer);
+            end.add("kill-server");
+            Processes.run(Duration.ofSeconds(5), end);
+        }
+    }
+
+    @Test
+    void aWorkspaceThatEndedWithItsServerComesBackWithWhatStoodThere() {
+        var opened = open("web");
+        type("web", "echo before-$((1+1))");
+        await(() -> terminal(opened).contains("before-2"));
+        kill(tmux().run("display-message", "-p", "#{pid}").strip());
+        await(() -> recording(opened).state() == Recording.State.ENDED);
+
+        var again = workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+
+        await(() -> workspaces().screen("web").contains("before-2"));
+        await(() -> terminal(again).contains("[until here from " + opened.recording() + "]"));
+        type("web", "echo after-$((1+1))");
+        await(() -> terminal(again).contains("after-2"));
     }
 
     @Test

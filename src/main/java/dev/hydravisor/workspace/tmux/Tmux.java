@@ -26,6 +26,9 @@ public class Tmux {
     private static final Duration LIMIT = Duration.ofSeconds(10);
     private static final int MAX_SOCKET_PATH = 107; // sun_path of Linux, less its closing zero
     private static final String WAKE = "hydra";
+    private static final String KEEPER = "trap '' HUP INT TERM; s=$1; shift; n=0; until \"$@\"; do "
+            + "tmux -S \"$s\" set-option -g @stopped 1 ';' wait-for -S " + WAKE + " || n=$((n+1)); "
+            + "[ $n -lt 5 ] || exit; sleep 1; tmux -S \"$s\" set-option -gu @stopped; done";
 
     private final Path socket;
     private final Path config;
@@ -93,14 +96,14 @@ public class Tmux {
         throw HydraException.unavailable("tmux does not answer: " + reason + "; `hydra doctor` says more");
     }
 
-    /** Makes a session with one pane, whose output goes to {@code recorder} from its first byte on; returns the pane's id. */
+    /** Makes a session with one pane, whose output goes to {@code relay} from its first byte on; returns the pane's id. */
     public String newSession(
             String name,
             int columns,
             int rows,
             Map<String, String> environment,
             Map<String, String> options,
-            List<String> recorder,
+            List<String> relay,
             List<String> program) {
         var create = new ArrayList<>(List.of("new-session", "-d", "-s", name, "-x", "" + columns, "-y", "" + rows));
         create.addAll(List.of("-P", "-F", "#{pane_id}"));
@@ -110,7 +113,7 @@ public class Tmux {
         var target = "=" + name + ":";
         var commands = new ArrayList<List<String>>(List.of(create));
         commands.addAll(setPane(target, options));
-        commands.addAll(pipe(target, recorder));
+        commands.addAll(pipe(target, relay));
         return run(commands).strip();
     }
 
@@ -118,7 +121,7 @@ public class Tmux {
      * Splits a pane.
      *
      * @param how tmux's own options, such as {@code -h -l 40%}
-     * @param recorder reads what it prints from the first byte on; empty for none
+     * @param relay reads what it prints from the first byte on; empty for none
      * @param activeAfter the pane that is the active one afterwards
      */
     public void split(
@@ -126,7 +129,7 @@ public class Tmux {
             List<String> how,
             Map<String, String> environment,
             Map<String, String> options,
-            List<String> recorder,
+            List<String> relay,
             String activeAfter,
             List<String> program) {
         var split = new ArrayList<>(List.of("split-window", "-t", pane.id()));
@@ -136,7 +139,7 @@ public class Tmux {
         split.addAll(program(program));
         var commands = new ArrayList<List<String>>(List.of(split));
         commands.addAll(setPane(pane.window(), options)); // a window stands for its active pane: the new one
-        commands.addAll(pipe(pane.window(), recorder));
+        commands.addAll(pipe(pane.window(), relay));
         commands.add(List.of("select-pane", "-t", activeAfter));
         run(commands);
     }
@@ -150,11 +153,23 @@ public class Tmux {
         run(List.of(respawn));
     }
 
-    /** Has a pane's output read by {@code recorder} from now on. */
-    public void record(Pane pane, String recording, List<String> recorder) {
+    /** Has a pane's output read by {@code relay} from now on. */
+    public void record(Pane pane, String recording, List<String> relay) {
         var commands = new ArrayList<>(setPane(pane.id(), Map.of("@recording", recording)));
-        commands.addAll(pipe(pane.id(), recorder));
+        commands.addAll(pipe(pane.id(), relay));
         run(commands);
+    }
+
+    /** Has a pane's output read no more, and forget that it was recorded. */
+    public void unrecord(Pane pane) {
+        run(List.of(
+                List.of("pipe-pane", "-t", pane.id()),
+                List.of("set-option", "-p", "-u", "-t", pane.id(), "@recording")));
+    }
+
+    /** The text on a pane's screen, a line a row. */
+    public String screen(Pane pane) {
+        return run("capture-pane", "-p", "-t", pane.id());
     }
 
     /** Sets a session's option; the empty string unsets it. */
@@ -220,19 +235,31 @@ public class Tmux {
 
     /**
      * pipe-pane takes a shell command and expands tmux formats and strftime in it. A format's own value is expanded no further, so
-     * the recorder goes by way of an option. A recorder that dies is started again on the same pipe, where what came meanwhile waits;
-     * the pane says so until then. When the pane is gone too, so is the shell.
+     * the command goes by way of an option.
      */
-    private List<List<String>> pipe(String target, List<String> recorder) {
-        if (recorder.isEmpty()) {
-            return List.of();
-        }
-        var stopped = quote(argv("set-option", "-p", "-t")) + " \"$1\" @stopped 1 ';' wait-for -S " + WAKE;
-        var again = quote(argv("set-option", "-p", "-u", "-t")) + " \"$1\" @stopped";
-        var shell = "until " + quote(recorder) + "; do " + stopped + " || exit 0; sleep 1; " + again + "; done";
-        return List.of(
-                List.of("set-option", "-p", "-t", target, "@recorder", shell),
-                List.of("pipe-pane", "-O", "-t", target, "set -- '#{pane_id}'; #{@recorder}"));
+    private static List<List<String>> pipe(String target, List<String> relay) {
+        return relay.isEmpty()
+                ? List.of()
+                : List.of(
+                        List.of("set-option", "-p", "-t", target, "@relay", "exec " + quote(relay)),
+                        List.of("pipe-pane", "-O", "-t", target, "#{@relay}"));
+    }
+
+    /**
+     * Keeps the recorder running, until it ends with status 0: one that dies is started again, and every pane's border says so until
+     * then. Nothing happens where it runs already. It belongs to the server, not to this process, and outlives both.
+     *
+     * @param lock held by whoever keeps it
+     */
+    public void keepRecorder(Path lock, List<String> recorder) {
+        var keeper =
+                new ArrayList<>(List.of("setsid", "-f", "flock", "-n", lock.toString(), "sh", "-c", KEEPER, "keeper"));
+        keeper.add(socket.toString());
+        keeper.addAll(recorder);
+        var log = quote(List.of(lock.resolveSibling("recorder.log").toString()));
+        run(List.of(
+                List.of("set-option", "-g", "@keeper", quote(keeper) + " </dev/null >>" + log + " 2>&1"),
+                List.of("run-shell", "-b", "#{@keeper}")));
     }
 
     /** tmux runs several arguments as they are, but one alone as a shell command. */

@@ -1,0 +1,20 @@
+package dev.hydravisor.recording;
+
+import java.util.List;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+
+/** Settings of recordings. */
+@ConfigurationProperties("recording")
+record RecordingProperties(@DefaultValue Redact redact) {
+    /** @param rules the user's own, beside those built in */
+    record Redact(@DefaultValue List<Own> rules) {}
+
+    /**
+     * A rule of the user's.
+     *
+     * @param before regular expression of what stands before the secret, which is kept
+     * @param secret regular expression of the secret
+     */
+    record Own(String name, @DefaultValue("") String before, String secret) {}
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.recorder;
+
+import org.jspecify.annotations.NullMarked;
