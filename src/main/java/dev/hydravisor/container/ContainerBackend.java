@@ -565,13 +565,14 @@ public class ContainerBackend implements Backend, DisposableBean {
         var stopped = byUser || !labels.getOrDefault(STOPPED, "").isEmpty();
         if (task != null) {
             oom = !byUser && isOutOfMemory(task);
-            var status = tasks.delete(ref.name());
-            exit = status == null ? "" : status.toString();
+            exit = Integer.toString(task.getExitStatus());
+        }
+        if (task != null || byUser) {
+            // Before the task goes, so that who looks always finds one of the two.
+            label(ref.name(), Map.of(EXIT, exit, OOM, oom ? "true" : "", STOPPED, stopped ? "true" : "", ADDRESS, ""));
+            tasks.delete(ref.name());
         }
         disconnect(ref);
-        if (task != null || byUser) {
-            label(ref.name(), Map.of(EXIT, exit, OOM, oom ? "true" : "", STOPPED, stopped ? "true" : "", ADDRESS, ""));
-        }
         var wasStarted = !labels.getOrDefault(STARTED, "").isEmpty();
         var spec = files.spec(ref.id());
         if (wasStarted && !stopped && spec != null && restart(spec.restart(), exit)) {
