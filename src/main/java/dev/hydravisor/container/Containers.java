@@ -110,17 +110,7 @@ public class Containers {
     public List<String> execCommand(String name, Command command) {
         var ref = ref(name);
         requireRunning(ref);
-        var argv = new ArrayList<String>();
-        if (!command.env().isEmpty()) {
-            argv.add("env");
-            argv.addAll(command.env());
-        }
-        argv.addAll(command.argv());
-        return backend.execCommand(
-                ref,
-                command.user() == null ? "" : command.user(),
-                command.workdir() == null ? "" : command.workdir(),
-                argv);
+        return backend.execCommand(ref, command);
     }
 
     /**
