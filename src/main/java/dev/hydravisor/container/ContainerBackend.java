@@ -16,6 +16,7 @@ import dev.hydravisor.container.containerd.api.TaskProto.Process;
 import dev.hydravisor.container.containerd.api.TaskProto.Status;
 import dev.hydravisor.container.containerd.api.TypesProto.Mount;
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.image.OciImages;
 import dev.hydravisor.instance.Backend;
 import dev.hydravisor.instance.ContainerSpec;
@@ -35,6 +36,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -565,13 +567,14 @@ public class ContainerBackend implements Backend, DisposableBean {
         var stopped = byUser || !labels.getOrDefault(STOPPED, "").isEmpty();
         if (task != null) {
             oom = !byUser && isOutOfMemory(task);
-            var status = tasks.delete(ref.name());
-            exit = status == null ? "" : status.toString();
+            exit = Integer.toString(task.getExitStatus());
+        }
+        if (task != null || byUser) {
+            // Before the task goes, so that who looks always finds one of the two.
+            label(ref.name(), Map.of(EXIT, exit, OOM, oom ? "true" : "", STOPPED, stopped ? "true" : "", ADDRESS, ""));
+            tasks.delete(ref.name());
         }
         disconnect(ref);
-        if (task != null || byUser) {
-            label(ref.name(), Map.of(EXIT, exit, OOM, oom ? "true" : "", STOPPED, stopped ? "true" : "", ADDRESS, ""));
-        }
         var wasStarted = !labels.getOrDefault(STARTED, "").isEmpty();
         var spec = files.spec(ref.id());
         if (wasStarted && !stopped && spec != null && restart(spec.restart(), exit)) {
@@ -652,21 +655,39 @@ public class ContainerBackend implements Backend, DisposableBean {
             return consoleCommand(ref);
         }
         return execCommand(
-                ref, "", "", List.of("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh -i"));
+                ref,
+                new Containers.Command(
+                        List.of("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh -i"),
+                        List.of(),
+                        null,
+                        null));
     }
 
-    /** The argv that runs a program in it on the terminal it is run on, as a user (as ctr takes one) and in a folder; empty for its own. */
-    List<String> execCommand(Ref ref, String user, String workdir, List<String> argv) {
-        return Stream.concat(
-                        Stream.of(
-                                files.program("exec").toString(),
-                                containerd.address(),
-                                containerd.namespace(),
-                                ref.name(),
-                                user,
-                                workdir),
-                        argv.stream())
-                .toList();
+    /**
+     * The argv that runs a program in it on the terminal it is run on. By runc, which needs no containerd for it: the program lives
+     * on when that dies, and ends with its terminal, leaving nothing. With ctr it is the other way round on both counts.
+     */
+    List<String> execCommand(Ref ref, Containers.Command command) {
+        var runc = Processes.find("runc");
+        var argv = new ArrayList<>(List.of(
+                runc == null ? "runc" : runc.toString(),
+                "--root",
+                // Where containerd's shim has its runc keep what it knows, whatever containerd's own folders are.
+                "/run/containerd/runc/" + containerd.namespace(),
+                "exec",
+                "--tty"));
+        command.env().forEach(e -> argv.addAll(List.of("--env", e)));
+        if (command.workdir() != null) {
+            argv.addAll(List.of("--cwd", command.workdir()));
+        }
+        if (command.user() != null) {
+            var user = users(ref).find(command.user());
+            argv.addAll(List.of("--user", user.uid() + ":" + user.gid()));
+            user.groups().forEach(g -> argv.addAll(List.of("--additional-gids", g.toString())));
+        }
+        argv.add(ref.name());
+        argv.addAll(command.argv());
+        return argv;
     }
 
     @Override

@@ -45,7 +45,6 @@ class ContainerCheck implements Check {
                             : "install it with `bin/setup` and start it with `systemctl start containerd`"));
         }
         program(findings, "runc", "runc");
-        program(findings, "ctr", "containerd");
         plugins(findings);
         cgroups(findings);
         return findings;

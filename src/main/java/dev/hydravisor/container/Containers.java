@@ -54,12 +54,13 @@ public class Containers {
      */
     public void logs(String name, long tail, @Nullable Instant since, boolean follow, Consumer<LogEntry> entries) {
         var ref = ref(name);
-        BooleanSupplier runs = () -> {
+        // A task that has ended is there until its last words are written.
+        BooleanSupplier goesOn = () -> {
             var task = backend.tasks().find(ref.name());
-            return task != null && task.getStatus() != Status.STOPPED;
+            return task != null && (follow || task.getStatus() == Status.STOPPED);
         };
         try {
-            Logs.read(backend.files().log(ref.id()), tail, since, follow ? runs : () -> false, entries);
+            Logs.read(backend.files().log(ref.id()), tail, since, goesOn, entries);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();
@@ -109,17 +110,7 @@ public class Containers {
     public List<String> execCommand(String name, Command command) {
         var ref = ref(name);
         requireRunning(ref);
-        var argv = new ArrayList<String>();
-        if (!command.env().isEmpty()) {
-            argv.add("env");
-            argv.addAll(command.env());
-        }
-        argv.addAll(command.argv());
-        return backend.execCommand(
-                ref,
-                command.user() == null ? "" : command.user(),
-                command.workdir() == null ? "" : command.workdir(),
-                argv);
+        return backend.execCommand(ref, command);
     }
 
     /**

@@ -28,6 +28,7 @@ final class Watch implements AutoCloseable {
     private final Runnable connected;
     private @Nullable Thread thread;
     private volatile @Nullable ClientCallStreamObserver<SubscribeRequest> call;
+    private volatile boolean closed;
 
     /** {@code changed} hears a container's id, {@code connected} each connection; on threads of their own. */
     Watch(Containerd containerd, Consumer<String> changed, Runnable connected) {
@@ -45,6 +46,7 @@ final class Watch implements AutoCloseable {
 
     @Override
     public synchronized void close() {
+        closed = true;
         if (thread != null) {
             thread.interrupt();
         }
@@ -56,10 +58,10 @@ final class Watch implements AutoCloseable {
                 try {
                     var ended = subscribe();
                     Thread.ofVirtual().start(() -> {
-                        connected.run();
+                        look();
                         try {
                             Thread.sleep(SUBSCRIBING);
-                            connected.run();
+                            look();
                         } catch (InterruptedException e) {
                             Thread.currentThread().interrupt();
                         }
@@ -75,6 +77,12 @@ final class Watch implements AutoCloseable {
             if (open != null) {
                 open.cancel("no longer of interest", null);
             }
+        }
+    }
+
+    private void look() {
+        if (!closed) {
+            connected.run();
         }
     }
 
@@ -113,7 +121,7 @@ final class Watch implements AutoCloseable {
     }
 
     private void heard(Envelope event) {
-        if (event.getTopic().startsWith("/tasks/exec")) {
+        if (closed || event.getTopic().startsWith("/tasks/exec")) {
             return;
         }
         try {

@@ -186,21 +186,43 @@ public class Containerd {
         private void release(boolean collect, Duration limit) {
             var interrupted = Thread.interrupted();
             try {
-                plain.call(
-                        LeasesGrpc::newBlockingStub,
-                        limit,
-                        s -> s.delete(LeasesProto.DeleteRequest.newBuilder()
-                                .setId(id)
-                                .setSync(collect)
-                                .build()));
+                delete(collect, limit);
             } catch (HydraException e) {
-                if (e.exitCode() != ExitCode.NOT_FOUND) {
-                    log.warn("lease {} stays until it expires: {}", id, e.text());
+                if (e.exitCode() == ExitCode.INTERRUPTED) {
+                    // It came just now, and the lease goes all the same.
+                    interrupted |= Thread.interrupted();
+                    deleteOrTell(collect, limit);
+                } else {
+                    tell(e);
                 }
             } finally {
                 if (interrupted) {
                     Thread.currentThread().interrupt();
                 }
+            }
+        }
+
+        private void deleteOrTell(boolean collect, Duration limit) {
+            try {
+                delete(collect, limit);
+            } catch (HydraException e) {
+                tell(e);
+            }
+        }
+
+        private void delete(boolean collect, Duration limit) {
+            plain.call(
+                    LeasesGrpc::newBlockingStub,
+                    limit,
+                    s -> s.delete(LeasesProto.DeleteRequest.newBuilder()
+                            .setId(id)
+                            .setSync(collect)
+                            .build()));
+        }
+
+        private void tell(HydraException e) {
+            if (e.exitCode() != ExitCode.NOT_FOUND) {
+                log.warn("lease {} stays until it expires: {}", id, e.text());
             }
         }
     }
