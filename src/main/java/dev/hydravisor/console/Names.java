@@ -4,6 +4,7 @@ import dev.hydravisor.image.AllImages;
 import dev.hydravisor.image.Image;
 import dev.hydravisor.image.ImageService;
 import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.instance.Kind;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.recording.Recording;
@@ -30,6 +31,11 @@ class Names {
     /** Names of all instances. */
     Values instances() {
         return _ -> instances.names();
+    }
+
+    /** Names of the instances of one kind. */
+    Values instances(Kind kind) {
+        return _ -> instances.names(kind);
     }
 
     /** Images VMs start from. */

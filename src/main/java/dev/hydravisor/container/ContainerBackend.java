@@ -245,14 +245,7 @@ public class ContainerBackend implements Backend, DisposableBean {
             kill(ref);
         }
         requireFree(ref, spec.ports());
-        var mounts = containerd
-                .call(
-                        SnapshotsGrpc::newBlockingStub,
-                        s -> s.mounts(MountsRequest.newBuilder()
-                                .setSnapshotter(container.getSnapshotter())
-                                .setKey(container.getSnapshotKey())
-                                .build()))
-                .getMountsList();
+        var mounts = mounts(container);
         files.renew(ref.id(), ref.name(), spec, null);
         int pid;
         try {
@@ -279,7 +272,7 @@ public class ContainerBackend implements Backend, DisposableBean {
     }
 
     /** runc's reason without the four programs that pass it on. */
-    private static HydraException explain(HydraException e) {
+    static HydraException explain(HydraException e) {
         var text = e.text();
         for (var prefix : List.of("runc create failed: ", "unable to start container process: ")) {
             var at = text.lastIndexOf(prefix);
@@ -394,7 +387,7 @@ public class ContainerBackend implements Backend, DisposableBean {
         requireRunning(ref, task);
     }
 
-    private static void requireRunning(Ref ref, @Nullable Process task) {
+    static void requireRunning(Ref ref, @Nullable Process task) {
         if (task == null || task.getStatus() != Status.RUNNING) {
             throw HydraException.conflict("container `" + ref.name() + "` is not running; start it first");
         }
@@ -507,7 +500,7 @@ public class ContainerBackend implements Backend, DisposableBean {
                     : new Observed(ref, State.FAILED, "it ended while nobody looked", null);
         }
         var again = restarts.containsKey(ref.id()) ? "; it is started again in a moment" : "";
-        if (!labels.getOrDefault(OOM, "").isEmpty()) {
+        if (!labels.getOrDefault(OOM, "").isEmpty() || (task != null && isOutOfMemory(task))) {
             return new Observed(ref, State.FAILED, "killed: out of memory" + limit(ref) + again, null);
         }
         var byUser = !labels.getOrDefault(STOPPED, "").isEmpty();
@@ -571,14 +564,15 @@ public class ContainerBackend implements Backend, DisposableBean {
         var oom = !labels.getOrDefault(OOM, "").isEmpty();
         var stopped = byUser || !labels.getOrDefault(STOPPED, "").isEmpty();
         if (task != null) {
-            oom = task.getExitStatus() == 128 + Tasks.SIGKILL && !byUser && hasBeenShortOfMemory(ref.name());
-            var status = tasks.delete(ref.name());
-            exit = status == null ? "" : status.toString();
+            oom = !byUser && isOutOfMemory(task);
+            exit = Integer.toString(task.getExitStatus());
+        }
+        if (task != null || byUser) {
+            // Before the task goes, so that who looks always finds one of the two.
+            label(ref.name(), Map.of(EXIT, exit, OOM, oom ? "true" : "", STOPPED, stopped ? "true" : "", ADDRESS, ""));
+            tasks.delete(ref.name());
         }
         disconnect(ref);
-        if (task != null || byUser) {
-            label(ref.name(), Map.of(EXIT, exit, OOM, oom ? "true" : "", STOPPED, stopped ? "true" : "", ADDRESS, ""));
-        }
         var wasStarted = !labels.getOrDefault(STARTED, "").isEmpty();
         var spec = files.spec(ref.id());
         if (wasStarted && !stopped && spec != null && restart(spec.restart(), exit)) {
@@ -586,12 +580,16 @@ public class ContainerBackend implements Backend, DisposableBean {
         }
     }
 
-    private boolean hasBeenShortOfMemory(String name) {
+    /** Whether the kernel ended a task for want of memory: its cgroup counts that, and stays until the task is deleted. */
+    private boolean isOutOfMemory(Process ended) {
+        if (ended.getExitStatus() != 128 + Tasks.SIGKILL) {
+            return false;
+        }
         try {
-            var usage = tasks.usage(name).get(name);
+            var usage = tasks.usage(ended.getId()).get(ended.getId());
             return usage != null && usage.oomKills() > 0;
         } catch (HydraException e) {
-            log.debug("no figures of {}: {}", name, e.text());
+            log.debug("no figures of {}: {}", ended.getId(), e.text());
             return false;
         }
     }
@@ -654,17 +652,20 @@ public class ContainerBackend implements Backend, DisposableBean {
         if (task == null || task.getStatus() != Status.RUNNING) {
             return consoleCommand(ref);
         }
-        return execCommand(ref, List.of("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh -i"));
+        return execCommand(
+                ref, "", "", List.of("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh -i"));
     }
 
-    /** The argv that runs a program in it on the terminal it is run on. */
-    List<String> execCommand(Ref ref, List<String> argv) {
+    /** The argv that runs a program in it on the terminal it is run on, as a user (as ctr takes one) and in a folder; empty for its own. */
+    List<String> execCommand(Ref ref, String user, String workdir, List<String> argv) {
         return Stream.concat(
                         Stream.of(
                                 files.program("exec").toString(),
                                 containerd.address(),
                                 containerd.namespace(),
-                                ref.name()),
+                                ref.name(),
+                                user,
+                                workdir),
                         argv.stream())
                 .toList();
     }
@@ -706,6 +707,22 @@ public class ContainerBackend implements Backend, DisposableBean {
                     "container `" + ref.name() + "` is no longer in containerd; delete it here and create it again");
         }
         return container;
+    }
+
+    private List<Mount> mounts(Container container) {
+        return containerd
+                .call(
+                        SnapshotsGrpc::newBlockingStub,
+                        s -> s.mounts(MountsRequest.newBuilder()
+                                .setSnapshotter(container.getSnapshotter())
+                                .setKey(container.getSnapshotKey())
+                                .build()))
+                .getMountsList();
+    }
+
+    /** The accounts it knows now. */
+    UserDatabase users(Ref ref) {
+        return new UserDatabase(layers(mounts(require(ref))));
     }
 
     private void label(String name, Map<String, String> labels) {

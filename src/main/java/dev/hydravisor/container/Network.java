@@ -33,12 +33,13 @@ final class Network {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final List<String> FOLDERS = List.of("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni");
-    static final List<String> PLUGINS = List.of("bridge", "host-local", "portmap", "firewall");
+    static final List<String> PLUGINS = List.of("bridge", "host-local", "portmap");
 
     private final Path folder;
     private final String name;
     private final String subnets;
     private final @Nullable String binaries;
+    private boolean letThrough;
 
     /**
      * The network whose files are in {@code folder}.
@@ -81,6 +82,7 @@ final class Network {
     String connect(String id, long pid, List<Port> ports, Path result) {
         disconnect(id, ports, result);
         var config = config();
+        letThrough(config);
         JsonNode previous = null;
         // From here on there may be something to take away again.
         write(result, "{}");
@@ -119,11 +121,69 @@ final class Network {
         }
     }
 
-    /** Takes the bridge away; for when no container is left. */
-    void removeBridge() {
-        if (plugins() != null && Files.exists(Path.of("/sys/class/net", name))) {
-            Processes.run(LIMIT, List.of("ip", "link", "delete", name));
+    /** Takes the bridge and its rules away; for when no container is left. */
+    synchronized void removeBridge() {
+        if (Files.exists(Path.of("/sys/class/net", name))) {
+            Processes.run(LIMIT, List.of(program("ip"), "link", "delete", name));
         }
+        if (letThrough || Files.exists(folder.resolve("network.conflist"))) {
+            for (var rule : rules(config())) {
+                iptables("-D", rule);
+            }
+            letThrough = false;
+        }
+    }
+
+    /**
+     * Lets the bridge's containers out under the host's address, and in what belongs to it or was published, also where the host
+     * forwards nothing by default. By rules for the bridge, not by the plugins' own for each container: those stay behind when a
+     * container's namespace is gone before its network is taken down, which is so whenever its process ends by itself.
+     */
+    private synchronized void letThrough(JsonNode config) {
+        if (letThrough) {
+            return;
+        }
+        for (var rule : rules(config)) {
+            if (!iptables("-C", rule).ok()) {
+                var added = iptables("-I", rule);
+                if (!added.ok()) {
+                    throw HydraException.failed(
+                            "`iptables` failed: " + added.reason() + "; see `hydra doctor`, or use `--network none`");
+                }
+            }
+        }
+        letThrough = true;
+    }
+
+    /** A table, a chain, and what is matched and done. */
+    private List<List<String>> rules(JsonNode config) {
+        var subnet = config.at("/plugins/0/ipam/ranges/0/0/subnet").asString("");
+        return List.of(
+                List.of("nat", "POSTROUTING", "-s", subnet, "!", "-o", name, "-j", "MASQUERADE"),
+                List.of("filter", "FORWARD", "-i", name, "-j", "ACCEPT"),
+                List.of(
+                        "filter",
+                        "FORWARD",
+                        "-o",
+                        name,
+                        "-m",
+                        "conntrack",
+                        "--ctstate",
+                        "RELATED,ESTABLISHED,DNAT",
+                        "-j",
+                        "ACCEPT"));
+    }
+
+    private static Processes.Result iptables(String action, List<String> rule) {
+        var argv = new ArrayList<>(List.of(program("iptables"), "-w", "10", "-t", rule.get(0), action, rule.get(1)));
+        argv.addAll(rule.subList(2, rule.size()));
+        return Processes.run(LIMIT, argv);
+    }
+
+    /** By its path: a user's PATH need not have the folders of administrators' programs. */
+    private static String program(String name) {
+        var found = Processes.find(name);
+        return found == null ? name : found.toString();
     }
 
     private String run(
@@ -209,15 +269,12 @@ final class Network {
                     .put("type", "bridge")
                     .put("bridge", name)
                     .put("isGateway", true)
-                    .put("ipMasq", true)
                     .put("hairpinMode", true);
             var ipam = bridge.putObject("ipam")
                     .put("type", "host-local")
                     .put("dataDir", folder.resolve("addresses").toString());
             ipam.putArray("ranges").addArray().addObject().put("subnet", freeSubnet());
             ipam.putArray("routes").addObject().put("dst", "0.0.0.0/0");
-            // Where the host forwards nothing by default, its own containers are let through.
-            list.addObject().put("type", "firewall");
             list.addObject()
                     .put("type", "portmap")
                     .put("snat", true)

@@ -146,14 +146,12 @@ final class Tasks {
         }
     }
 
-    /** Forgets a task that has ended; returns its exit status, or null when there was none. */
-    @Nullable
-    Integer delete(String id) {
-        var deleted = containerd.find(
+    /** Forgets a task that has ended; none there is no error. */
+    void delete(String id) {
+        containerd.find(
                 TasksGrpc::newBlockingStub,
                 RUNC,
                 s -> s.delete(DeleteTaskRequest.newBuilder().setContainerId(id).build()));
-        return deleted == null ? null : deleted.getExitStatus();
     }
 
     /** The host's pids of all its processes. */

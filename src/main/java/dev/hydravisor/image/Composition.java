@@ -13,6 +13,7 @@ import java.util.Set;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What a container image is made of, as its descriptions say it, each verified by its digest: from the index or manifest the name
@@ -102,6 +103,43 @@ record Composition(
             current = descriptor(json.path("manifests").path(at));
         }
         throw refused(shown, "its indexes are nested too deeply");
+    }
+
+    /** The manifest, by its descriptor, of the same with one more layer; it and its configuration are put into {@code blobs} by digest. */
+    Descriptor with(OciStore.Ingest.Change change, Map<String, byte[]> blobs) {
+        var now = java.time.Instant.now().toString();
+        var config = (ObjectNode) JSON.readTree(configuration.content());
+        config.put("created", now);
+        config.withObject("rootfs").withArray("diff_ids").add(change.diffId());
+        config.withArray("history").addObject().put("created", now).put("created_by", "hydra container commit");
+        var configuration =
+                new Descriptor("application/vnd.oci.image.config.v1+json", put(config, blobs), length(config));
+        var manifest = JSON.createObjectNode()
+                .put("schemaVersion", 2)
+                .put("mediaType", "application/vnd.oci.image.manifest.v1+json");
+        manifest.set("config", json(configuration));
+        var all = manifest.putArray("layers");
+        layers.forEach(layer -> all.add(json(layer)));
+        all.add(json(change.layer()));
+        return new Descriptor("application/vnd.oci.image.manifest.v1+json", put(manifest, blobs), length(manifest));
+    }
+
+    private static String put(JsonNode json, Map<String, byte[]> blobs) {
+        var content = JSON.writeValueAsBytes(json);
+        var digest = digest(content);
+        blobs.put(digest, content);
+        return digest;
+    }
+
+    private static long length(JsonNode json) {
+        return JSON.writeValueAsBytes(json).length;
+    }
+
+    private static JsonNode json(Descriptor descriptor) {
+        return JSON.createObjectNode()
+                .put("mediaType", descriptor.mediaType())
+                .put("digest", descriptor.digest())
+                .put("size", descriptor.size());
     }
 
     private static Composition ofManifest(

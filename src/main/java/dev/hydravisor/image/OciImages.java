@@ -6,6 +6,7 @@ import dev.hydravisor.operation.Operation;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -73,6 +74,53 @@ public class OciImages {
                         reference.name(),
                         Composition.read(root, source, reference.familiar()),
                         source)));
+    }
+
+    /**
+     * Makes an image of another and of what a container that was made of it has changed.
+     *
+     * @param base the other's full name
+     * @param snapshot the container's, in the store
+     * @param name of the new one, as a user writes it; an image of that name gets this new meaning
+     * @throws HydraException NOT_FOUND when the other is no longer here
+     */
+    public OciImage commit(Operation operation, String base, String snapshot, String name) {
+        var reference = Reference.parse(name);
+        if (reference.digest() != null) {
+            throw HydraException.usage("`" + reference.familiar() + "` names a digest; give a name and a tag");
+        }
+        return locked(
+                reference.name(),
+                () -> operation.call(() -> {
+                    var known = find(Reference.parse(base))
+                            .map(image -> compositions.get(image.digest()))
+                            .orElseThrow(
+                                    () -> HydraException.notFound(
+                                            "the image `"
+                                                    + Reference.parse(base).familiar()
+                                                    + "` the container was made of is no longer here; bring it in again with `hydra image pull`"));
+                    return operation.stage("packing its changes", () -> {
+                        try (var ingest = store.begin()) {
+                            var change = ingest.diff(snapshot);
+                            var blobs = new HashMap<String, byte[]>();
+                            var root = known.with(change, blobs);
+                            BlobSource source = blob -> {
+                                var content = blobs.get(blob.digest());
+                                if (content == null) {
+                                    throw HydraException.failed(
+                                            "layer `" + blob.shortDigest()
+                                                    + "` of the image is no longer here; bring the image in again with `hydra image pull`");
+                                }
+                                return new java.io.ByteArrayInputStream(content);
+                            };
+                            var composition = Composition.read(root, source, reference.familiar());
+                            new Assembly(ingest, composition, source).run(operation);
+                            var named = ingest.name(reference.name(), composition.root());
+                            compositions.put(composition.root().digest(), composition);
+                            return image(named, composition);
+                        }
+                    });
+                }));
     }
 
     /** The image of that name, when it is here, whole and unpacked. */

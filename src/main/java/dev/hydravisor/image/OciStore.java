@@ -60,6 +60,12 @@ public interface OciStore {
          */
         void unpack(Descriptor layer, String parent, String diffId, String chain);
 
+        /** A layer that was made here, and its digest uncompressed. */
+        record Change(Descriptor layer, String diffId) {}
+
+        /** Adds, as a layer, what a snapshot has otherwise than the chain it is based on. */
+        Change diff(String snapshot);
+
         /** The label by which a configuration refers to its root file system. */
         String snapshotLabel();
 

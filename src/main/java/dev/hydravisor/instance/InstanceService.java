@@ -224,6 +224,14 @@ public class InstanceService {
         return instances.findAllByOrderByName().stream().map(InstanceRow::name).toList();
     }
 
+    /** As {@link #names()}, of one kind. */
+    public List<String> names(Kind kind) {
+        return instances.findAllByOrderByName().stream()
+                .filter(row -> row.kind().equals(kind.name()))
+                .map(InstanceRow::name)
+                .toList();
+    }
+
     /** @throws HydraException NOT_FOUND when there is none of that name */
     public Instance find(String name) {
         var row = row(name);

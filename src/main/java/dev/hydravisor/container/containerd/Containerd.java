@@ -186,21 +186,43 @@ public class Containerd {
         private void release(boolean collect, Duration limit) {
             var interrupted = Thread.interrupted();
             try {
-                plain.call(
-                        LeasesGrpc::newBlockingStub,
-                        limit,
-                        s -> s.delete(LeasesProto.DeleteRequest.newBuilder()
-                                .setId(id)
-                                .setSync(collect)
-                                .build()));
+                delete(collect, limit);
             } catch (HydraException e) {
-                if (e.exitCode() != ExitCode.NOT_FOUND) {
-                    log.warn("lease {} stays until it expires: {}", id, e.text());
+                if (e.exitCode() == ExitCode.INTERRUPTED) {
+                    // It came just now, and the lease goes all the same.
+                    interrupted |= Thread.interrupted();
+                    deleteOrTell(collect, limit);
+                } else {
+                    tell(e);
                 }
             } finally {
                 if (interrupted) {
                     Thread.currentThread().interrupt();
                 }
+            }
+        }
+
+        private void deleteOrTell(boolean collect, Duration limit) {
+            try {
+                delete(collect, limit);
+            } catch (HydraException e) {
+                tell(e);
+            }
+        }
+
+        private void delete(boolean collect, Duration limit) {
+            plain.call(
+                    LeasesGrpc::newBlockingStub,
+                    limit,
+                    s -> s.delete(LeasesProto.DeleteRequest.newBuilder()
+                            .setId(id)
+                            .setSync(collect)
+                            .build()));
+        }
+
+        private void tell(HydraException e) {
+            if (e.exitCode() != ExitCode.NOT_FOUND) {
+                log.warn("lease {} stays until it expires: {}", id, e.text());
             }
         }
     }
@@ -251,6 +273,7 @@ public class Containerd {
         private final String path;
         private @Nullable ManagedChannel channel;
         private @Nullable MultiThreadIoEventLoopGroup events;
+        private boolean isShutDown;
 
         Connection(String path) {
             this.path = path;
@@ -267,6 +290,9 @@ public class Containerd {
         }
 
         private synchronized ManagedChannel made() {
+            if (isShutDown) {
+                throw unavailable("hydra is ending", null);
+            }
             if (channel == null) {
                 events = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
                 channel = NettyChannelBuilder.forAddress(UnixDomainSocketAddress.of(path))
@@ -301,6 +327,7 @@ public class Containerd {
         }
 
         synchronized void shutdown() {
+            isShutDown = true;
             if (channel != null && events != null) {
                 channel.shutdownNow();
                 events.shutdownGracefully(0, 1, TimeUnit.SECONDS);

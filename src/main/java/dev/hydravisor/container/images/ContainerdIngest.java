@@ -128,6 +128,54 @@ final class ContainerdIngest implements OciStore.Ingest {
     }
 
     @Override
+    public Change diff(String snapshot) {
+        var parent = lease.call(
+                        SnapshotsGrpc::newBlockingStub,
+                        s -> s.stat(SnapshotsProto.StatSnapshotRequest.newBuilder()
+                                .setSnapshotter(snapshotter)
+                                .setKey(snapshot)
+                                .build()))
+                .getInfo()
+                .getParent();
+        var key = "diff-" + UUID.randomUUID() + " " + parent;
+        var below = lease.call(
+                SnapshotsGrpc::newBlockingStub,
+                s -> s.view(SnapshotsProto.ViewSnapshotRequest.newBuilder()
+                        .setSnapshotter(snapshotter)
+                        .setKey(key)
+                        .setParent(parent)
+                        .build()));
+        try {
+            var own = lease.call(
+                    SnapshotsGrpc::newBlockingStub,
+                    s -> s.mounts(SnapshotsProto.MountsRequest.newBuilder()
+                            .setSnapshotter(snapshotter)
+                            .setKey(snapshot)
+                            .build()));
+            var layer = lease.call(
+                            DiffGrpc::newBlockingStub,
+                            UNPACK_LIMIT,
+                            s -> s.diff(DiffProto.DiffRequest.newBuilder()
+                                    .addAllLeft(below.getMountsList())
+                                    .addAllRight(own.getMountsList())
+                                    .setMediaType("application/vnd.oci.image.layer.v1.tar+gzip")
+                                    .setRef(key)
+                                    .build()))
+                    .getDiff();
+            var diffId = lease.call(
+                            ContentGrpc::newBlockingStub,
+                            s -> s.info(ContentProto.InfoRequest.newBuilder()
+                                    .setDigest(layer.getDigest())
+                                    .build()))
+                    .getInfo()
+                    .getLabelsOrDefault("containerd.io/uncompressed", "");
+            return new Change(new Descriptor(layer.getMediaType(), layer.getDigest(), layer.getSize()), diffId);
+        } finally {
+            discard(key);
+        }
+    }
+
+    @Override
     public String snapshotLabel() {
         return "containerd.io/gc.ref.snapshot." + snapshotter;
     }
