@@ -18,7 +18,7 @@ import java.util.Set;
  */
 final class ProgressView implements Operation.Listener {
     private static final Duration REDRAW = Duration.ofMillis(100);
-    private static final int BAR = 20;
+    private static final int BAR = 16;
     /** Lines for the parts of a stage: more would scroll, and a line that has scrolled away cannot be drawn over. */
     private static final int MOST_LINES = 12;
 
@@ -101,8 +101,12 @@ final class ProgressView implements Operation.Listener {
 
     private String describe(Part part) {
         var filled = part.total() <= 0 ? 0 : (int) (BAR * Math.min(part.done(), part.total()) / part.total());
-        return "  " + part.name() + " [" + "#".repeat(filled) + " ".repeat(BAR - filled) + "] "
-                + amount(part.done(), part.total(), part.unit()) + " " + part.phase() + rate(part);
+        // All of it fits a terminal of 80 columns.
+        var amount = part.unit().equals("bytes") && part.total() >= 0
+                ? PlainText.bytes(part.done()) + " of " + PlainText.bytes(part.total())
+                : amount(part.done(), part.total(), part.unit());
+        return "  " + part.name() + " [" + "#".repeat(filled) + " ".repeat(BAR - filled) + "] " + amount + rate(part)
+                + " " + part.phase();
     }
 
     /** How fast a part comes in, on average since it began; empty until that can be said, and once it is here. */
@@ -112,7 +116,7 @@ final class ProgressView implements Operation.Listener {
             return "";
         }
         var seconds = (System.nanoTime() - beginning.nanos()) / 1e9;
-        return seconds < 0.3 ? "" : ", " + PlainText.bytes((long) ((part.done() - beginning.done()) / seconds)) + "/s";
+        return seconds < 0.3 ? "" : " " + PlainText.bytes((long) ((part.done() - beginning.done()) / seconds)) + "/s";
     }
 
     private static String amount(long done, long total, String unit) {
