@@ -156,6 +156,20 @@ public class RecordingService {
     }
 
     /**
+     * Something happened that is no turn of the dialog: a marker in the cast and a line of {@code dialog.jsonl}, on the disk when this
+     * returns.
+     *
+     * @param kind {@code tool_call}, {@code approval}, {@code denial}, {@code checkpoint}, {@code handover}, {@code input}, {@code mark},
+     *     or another in this style
+     * @param role who caused it: {@code user}, {@code assistant}, {@code tool} or {@code system}
+     * @param text what a person reads of it
+     * @param attributes more about it, by kind, as JSON can hold it
+     */
+    public void mark(String id, String kind, String role, String text, Map<String, Object> attributes) {
+        dialog(id, new DialogEntry(kind, role, null, text, attributes));
+    }
+
+    /**
      * The session is over: {@code meta.json} gets its end and {@code terminal.log} is written. A recording that stopped earlier ends
      * when it stopped. The second time it does nothing.
      */
