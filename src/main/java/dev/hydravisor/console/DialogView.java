@@ -1,5 +1,7 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.agent.AgentService;
+import dev.hydravisor.agent.Approver;
 import dev.hydravisor.host.ForeignText;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.model.Dialog;
@@ -10,6 +12,7 @@ import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelInfo;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
+import dev.hydravisor.model.ToolRound;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import java.io.BufferedReader;
@@ -17,7 +20,9 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import org.jline.reader.Candidate;
 import org.jline.reader.EndOfFileException;
 import org.jline.reader.LineReader;
@@ -25,6 +30,7 @@ import org.jline.reader.LineReaderBuilder;
 import org.jline.reader.ParsedLine;
 import org.jline.reader.UserInterruptException;
 import org.jline.reader.impl.DefaultParser;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +42,11 @@ final class DialogView {
     private static final Logger log = LoggerFactory.getLogger(DialogView.class);
     private static final String PROMPT = "you> ";
     private static final int TAIL = 6;
-    private static final List<String> COMMANDS = List.of("/clear", "/exit", "/help", "/history", "/model", "/retry");
+    /** Whoever answers faster has not read what was asked: it was typed before. */
+    private static final Duration READING = Duration.ofMillis(300);
+
+    private static final List<String> COMMANDS =
+            List.of("/clear", "/exit", "/give", "/help", "/history", "/model", "/retry", "/screen", "/take");
     private static final String HELP = """
             Enter sends; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
               /model         the models in reach
@@ -44,6 +54,9 @@ final class DialogView {
               /retry         ask the last question again when it has no whole answer
               /history       all that was said
               /clear         forget all that was said
+              /screen        what the shell of the workspace shows
+              /take          keep the shell to yourself: no model types there until /give
+              /give          let models have the shell again
               /exit          leave; the dialog is kept
               //TEXT         send a message that begins with a slash
             """;
@@ -56,16 +69,38 @@ final class DialogView {
     private final boolean interactive;
     private final PrintWriter out;
     private final boolean dim;
+    private final Workspace workspace;
+    private Printer printer = new Printer();
+
+    /** The workspace whose shell a dialog's models share; of none where {@code agents} or {@code name} is null. */
+    record Workspace(
+            @Nullable AgentService agents, @Nullable String name) {
+        /** @throws HydraException USAGE where there is none */
+        AgentService require() {
+            if (agents == null || name == null) {
+                throw HydraException.usage("this dialog is of no workspace; `hydra workspace open` opens one");
+            }
+            return agents;
+        }
+
+        String shell() {
+            return String.valueOf(name);
+        }
+    }
 
     /** {@code fresh} is true for a dialog whose name the user does not know yet. */
-    DialogView(Session session, Models models, Endpoint endpoint, Dialog dialog, boolean fresh) {
+    DialogView(Session session, Models models, Endpoint endpoint, Dialog dialog, Workspace workspace, boolean fresh) {
         this.session = session;
         this.models = models;
         this.endpoint = endpoint;
         this.dialog = dialog;
+        this.workspace = workspace;
         this.fresh = fresh;
         this.interactive = session.inIsTerminal() && session.outIsTerminal();
         this.out = interactive ? session.terminal().writer() : session.out();
+        if (workspace.agents() != null && workspace.name() != null) {
+            workspace.agents().hands(workspace.name(), new AtTerminal()).ifPresent(dialog::lend);
+        }
         this.dim = interactive && isBlank("NO_COLOR") && !"dumb".equals(session.environment("TERM"));
     }
 
@@ -181,6 +216,15 @@ final class DialogView {
             case "/model" -> model(argument);
             case "/retry" -> answer(dialog::retry);
             case "/history" -> dialog.history().forEach(this::show);
+            case "/screen" -> out.println(workspace.require().screen(workspace.shell()));
+            case "/take" -> {
+                workspace.require().take(workspace.shell());
+                line("the shell is yours; /give lets models have it again");
+            }
+            case "/give" -> {
+                workspace.require().give(workspace.shell());
+                line("models may have the shell");
+            }
             case "/clear" -> {
                 dialog.clear();
                 line("forgotten");
@@ -224,6 +268,12 @@ final class DialogView {
     }
 
     private void show(DialogTurn turn) {
+        if (turn.role() == Role.TOOL) {
+            ToolRound.parse(turn.content())
+                    .calls()
+                    .forEach(c -> line("  " + c.name() + " " + PlainText.shorten(c.arguments())));
+            return;
+        }
         var who = turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
         var mark = mark(turn.finish());
         out.println(who + ForeignText.plain(turn.content()).stripTrailing() + (mark.isEmpty() ? "" : " " + mark));
@@ -248,7 +298,7 @@ final class DialogView {
     }
 
     private void answer(Question question) {
-        var printer = new Printer();
+        printer = new Printer();
         try {
             var answer = question.ask(printer);
             printer.end();
@@ -285,6 +335,70 @@ final class DialogView {
     private boolean isBlank(String variable) {
         var value = session.environment(variable);
         return value == null || value.isBlank();
+    }
+
+    /** Asks the user at this terminal; where there is none nothing is allowed. */
+    private final class AtTerminal implements Approver {
+        private static final String CHOICES = "[y]es, [a]lways this very one, [n]o";
+
+        @Override
+        public Answer ask(Request request) {
+            printer.end();
+            if (!interactive) {
+                tell("refused: " + request.tool() + " " + request.subject() + " (" + request.reason()
+                        + ", and there is no terminal to ask at)");
+                return new Answer.No();
+            }
+            line(dialog.model() + " wants to " + request.tool() + ":");
+            line("  " + request.subject());
+            request.detail().lines().forEach(DialogView.this::line);
+            while (true) {
+                var shown = System.nanoTime();
+                var answer = read("allow? " + CHOICES + (request.editable() ? ", [e]dit" : "") + "> ", "");
+                if (System.nanoTime() - shown < READING.toNanos()) {
+                    line("that was typed before the question could be read; answer again");
+                    continue;
+                }
+                switch (answer.strip().toLowerCase(Locale.ROOT)) {
+                    case "y", "yes" -> {
+                        return new Answer.Once();
+                    }
+                    case "a", "always" -> {
+                        return new Answer.Always();
+                    }
+                    case "n", "no" -> {
+                        return new Answer.No();
+                    }
+                    case "e", "edit" -> {
+                        var edited = request.editable() ? read("run> ", request.subject()) : "";
+                        if (!edited.isBlank()) {
+                            return new Answer.Instead(edited);
+                        }
+                    }
+                    default -> {}
+                }
+            }
+        }
+
+        private String read(String prompt, String typed) {
+            var reader = LineReaderBuilder.builder()
+                    .terminal(session.terminal())
+                    .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
+                    .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
+                    .variable(LineReader.DISABLE_HISTORY, true)
+                    .build();
+            try {
+                return reader.readLine(prompt, null, typed);
+            } catch (UserInterruptException | EndOfFileException e) {
+                throw HydraException.interrupted();
+            }
+        }
+
+        @Override
+        public void tell(String text) {
+            printer.end();
+            line("  " + text);
+        }
     }
 
     /** Prints an answer as it comes, what was thought before it dimmed and at a terminal only. */

@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.agent.AgentService;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.model.DialogTurn;
 import dev.hydravisor.model.Dialogs;
@@ -29,15 +30,18 @@ final class ModelCommands implements Commands {
 
     private final Models models;
     private final Dialogs dialogs;
+    private final @Nullable AgentService agents;
     private final Values modelNames;
     private final Values instanceNames;
 
     @Autowired
-    ModelCommands(Models models, Dialogs dialogs, Names names) {
-        this(models, dialogs, names.models(), names.instances());
+    ModelCommands(Models models, Dialogs dialogs, AgentService agents, Names names) {
+        this(models, dialogs, agents, names.models(), names.instances());
     }
 
-    ModelCommands(Models models, Dialogs dialogs, Values modelNames, Values instanceNames) {
+    ModelCommands(
+            Models models, Dialogs dialogs, @Nullable AgentService agents, Values modelNames, Values instanceNames) {
+        this.agents = agents;
         this.models = models;
         this.dialogs = dialogs;
         this.modelNames = modelNames;
@@ -99,7 +103,9 @@ final class ModelCommands implements Commands {
                 : named != null ? named : "chat-" + STAMP.format(LocalDateTime.now(java.time.ZoneOffset.UTC));
         var endpoint = endpoint(in.session());
         var dialog = dialogs.open(id, model(in.argumentOrNull("MODEL"), id), endpoint);
-        var status = new DialogView(in.session(), models, endpoint, dialog, fresh).run();
+        var status = new DialogView(
+                        in.session(), models, endpoint, dialog, new DialogView.Workspace(agents, workspace), fresh)
+                .run();
         if (status.status() != 0) {
             in.exit(status.status());
         }

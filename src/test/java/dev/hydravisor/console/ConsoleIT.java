@@ -20,7 +20,8 @@ import tools.jackson.databind.json.JsonMapper;
 /** One-shot commands and scripts, as a shell runs them: the packaged program, a daemon of its own. */
 class ConsoleIT {
     // No hypervisor is needed here, and none shall be found.
-    private static final Map<String, String> NO_LIBVIRT = Map.of("HYDRA_LIBVIRT_URI", "qemu+unix:///system?socket=/nowhere");
+    private static final Map<String, String> NO_LIBVIRT =
+            Map.of("HYDRA_LIBVIRT_URI", "qemu+unix:///system?socket=/nowhere");
 
     @SuppressWarnings("NullAway.Init")
     private static Hydra hydra;
@@ -54,13 +55,18 @@ class ConsoleIT {
     @Test
     void theVersionIsPrintedForPeopleAndForPrograms() {
         assertThat(hydra.ok("--version")).contains("hydra:");
-        assertThat(JsonMapper.shared().readTree(hydra.ok("version", "-o", "json")).get("hydra").asString())
+        assertThat(JsonMapper.shared()
+                        .readTree(hydra.ok("version", "-o", "json"))
+                        .get("hydra")
+                        .asString())
                 .isEqualTo(hydra.ok("version", "-o", "name").strip());
     }
 
     @Test
     void anEmptyListIsAnEmptyArrayForPrograms() {
-        assertThat(JsonMapper.shared().readTree(hydra.ok("vm", "list", "-o", "json")).isArray())
+        assertThat(JsonMapper.shared()
+                        .readTree(hydra.ok("vm", "list", "-o", "json"))
+                        .isArray())
                 .isTrue();
     }
 
@@ -69,7 +75,9 @@ class ConsoleIT {
         var missing = hydra.run("vm", "show", "nope");
         assertThat(missing.status()).isEqualTo(3);
         assertThat(missing.out()).isEmpty();
-        assertThat(missing.err()).startsWith("error: there is no instance `nope`;").hasLineCount(1);
+        assertThat(missing.err())
+                .startsWith("error: there is no instance `nope`;")
+                .hasLineCount(1);
 
         var unknown = hydra.run("vm", "craete");
         assertThat(unknown.status()).isEqualTo(2);
@@ -85,11 +93,26 @@ class ConsoleIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"my vm", "a\"b", "it's", "x\ny", "../../etc", "naïve", "$(touch /tmp/pwned)", "a;b", "", "a\u001b[31m"})
+    @ValueSource(
+            strings = {
+                "my vm",
+                "a\"b",
+                "it's",
+                "x\ny",
+                "../../etc",
+                "naïve",
+                "$(touch /tmp/pwned)",
+                "a;b",
+                "",
+                "a\u001b[31m"
+            })
     void aNameThatCannotBeIsRefusedWhole(String name) {
         var ended = hydra.run("vm", "create", "--image", "x", "--", name);
         assertThat(ended.status()).isEqualTo(2);
-        assertThat(ended.err()).startsWith("error: `").contains("is no name for an instance").hasLineCount(1);
+        assertThat(ended.err())
+                .startsWith("error: `")
+                .contains("is no name for an instance")
+                .hasLineCount(1);
         assertThat(ended.err()).doesNotContain("\u001b");
         assertThat(hydra.ok("vm", "list", "-o", "name")).isEmpty();
     }
@@ -115,7 +138,11 @@ class ConsoleIT {
 
     @Test
     void aReaderThatLeavesEarlyIsNoError() throws Exception {
-        var argv = List.of("bash", "-c", "\"$0\" help | head -n 1; echo \"${PIPESTATUS[0]}\"", Hydra.argv().getFirst());
+        var argv = List.of(
+                "bash",
+                "-c",
+                "\"$0\" help | head -n 1; echo \"${PIPESTATUS[0]}\"",
+                Hydra.argv().getFirst());
         var builder = new ProcessBuilder(argv);
         builder.environment().putAll(hydra.environment());
         var process = builder.start();
@@ -223,7 +250,8 @@ class ConsoleIT {
     void withoutADaemonTheSameCommandsRunInThisProcess() {
         try (var other = Hydra.start(NO_LIBVIRT)) {
             assertThat(other.ok("--in-process", "version", "-o", "name")).isEqualTo(hydra.ok("version", "-o", "name"));
-            assertThat(other.run("--in-process", "vm", "show", "my vm").status()).isEqualTo(3);
+            assertThat(other.run("--in-process", "vm", "show", "my vm").status())
+                    .isEqualTo(3);
             assertThat(Files.exists(other.home().resolve("run/hydrad.sock"))).isFalse();
         }
     }
@@ -235,12 +263,15 @@ class ConsoleIT {
             other.ok("daemon", "stop");
             try (var db = DriverManager.getConnection("jdbc:h2:" + other.home().resolve("db/hydra"), "hydra", "");
                     var sql = db.createStatement()) {
-                sql.execute("insert into \"flyway_schema_history\" values (99, '99', 'later', 'SQL', 'V99__later.sql', 0, "
-                        + "'hydra', current_timestamp, 1, true)");
+                sql.execute(
+                        "insert into \"flyway_schema_history\" values (99, '99', 'later', 'SQL', 'V99__later.sql', 0, "
+                                + "'hydra', current_timestamp, 1, true)");
             }
             var ended = other.run("vm", "list");
             assertThat(ended.status()).isEqualTo(5);
-            assertThat(ended.err()).contains("written by a newer hydra (schema 99").hasLineCount(1);
+            assertThat(ended.err())
+                    .contains("written by a newer hydra (schema 99")
+                    .hasLineCount(1);
         }
     }
 

@@ -61,8 +61,8 @@ class DialogViewIT {
             ollama.restart();
         }
         dialog = "view-" + ++number;
-        console =
-                new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), Values.any(), Values.any())));
+        console = new Console(
+                List.of(new ModelCommands(daemon.models(), daemon.dialogs(), null, Values.any(), Values.any())));
     }
 
     @AfterEach

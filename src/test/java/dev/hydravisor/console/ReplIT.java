@@ -64,7 +64,8 @@ class ReplIT {
     void ctrlCDropsTheLineAndNothingElse() {
         var pane = repl();
         pane.type("vm delete everything").keys("C-c");
-        pane.line("version -o name").waitFor("a version", s -> s.lines().anyMatch(l -> l.startsWith("0.")), Tmux.PATIENCE);
+        pane.line("version -o name")
+                .waitFor("a version", s -> s.lines().anyMatch(l -> l.startsWith("0.")), Tmux.PATIENCE);
         assertThat(pane.screen()).doesNotContain("no instance");
         leave(pane);
     }
@@ -84,7 +85,8 @@ class ReplIT {
         var pane = tmux.newSession(100, 30, List.of("bash", "--norc"));
         // A script from the terminal waits for a line: a command under way, as far as Ctrl-C goes.
         pane.line(Hydra.argv().getFirst() + " -f -; echo \"status $?\"");
-        pane.line("version -o name").waitFor("a version", s -> s.lines().anyMatch(l -> l.startsWith("0.")), Tmux.PATIENCE);
+        pane.line("version -o name")
+                .waitFor("a version", s -> s.lines().anyMatch(l -> l.startsWith("0.")), Tmux.PATIENCE);
         pane.keys("C-c").waitFor("status 130");
         assertThat(hydra.daemon().pid()).isEqualTo(pid);
         assertThat(hydra.daemon().isAlive()).isTrue();
@@ -95,14 +97,16 @@ class ReplIT {
     void aResizeIsSeenByTheNextLine() {
         var pane = repl();
         pane.resize(60, 20);
-        pane.type("x".repeat(70)).waitFor("a wrapped line", s -> s.lines().anyMatch(l -> l.equals("x".repeat(17))), Tmux.PATIENCE);
+        pane.type("x".repeat(70))
+                .waitFor("a wrapped line", s -> s.lines().anyMatch(l -> l.equals("x".repeat(17))), Tmux.PATIENCE);
         leave(pane.keys("C-c"));
     }
 
     @Test
     void theTerminalIsAsItWasAfterwards() {
         var pane = tmux.newSession(100, 30, List.of("bash", "--norc"));
-        pane.line("stty -g >before; " + Hydra.argv().getFirst() + "; stty -g | diff - before && echo 'the' same; rm before")
+        pane.line("stty -g >before; " + Hydra.argv().getFirst()
+                        + "; stty -g | diff - before && echo 'the' same; rm before")
                 .waitFor("hydra> ");
         pane.keys("C-d").waitFor("the same");
         pane.kill();

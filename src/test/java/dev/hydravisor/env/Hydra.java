@@ -75,7 +75,8 @@ public final class Hydra implements AutoCloseable {
             }
             if (!process.waitFor(LIMIT_MINUTES, TimeUnit.MINUTES)) {
                 process.destroyForcibly();
-                throw new AssertionError("no end: hydra " + String.join(" ", arguments) + "\n" + out.join() + err.join());
+                throw new AssertionError(
+                        "no end: hydra " + String.join(" ", arguments) + "\n" + out.join() + err.join());
             }
             return new Ended(process.exitValue(), out.join(), err.join());
         } catch (IOException e) {
@@ -123,7 +124,8 @@ public final class Hydra implements AutoCloseable {
 
     /** What a tmux command prints on the server of this home's workspaces. */
     public String tmux(String... arguments) {
-        var argv = new ArrayList<>(List.of("tmux", "-S", home.resolve("run/tmux.sock").toString()));
+        var argv = new ArrayList<>(
+                List.of("tmux", "-S", home.resolve("run/tmux.sock").toString()));
         argv.addAll(List.of(arguments));
         try {
             var process = new ProcessBuilder(argv).redirectErrorStream(true).start();

@@ -239,6 +239,7 @@ final class Ollama implements Provider {
                 context(node),
                 loaded,
                 remote,
+                node.path("capabilities").valueStream().map(c -> c.asString("")).toList(),
                 where);
     }
 
