@@ -205,7 +205,7 @@ class WorkspaceIT {
         assertThat(shell().active()).isTrue();
         await(() -> screen(panes().get(1))
                 .replace("\n", "")
-                .contains("[model chat " + MODEL + " --workspace web] [127.0.0.1:1;] [" + home + "]"));
+                .contains("[--reconnect model chat " + MODEL + " --workspace web] [127.0.0.1:1;] [" + home + "]"));
         await(() -> screen(panes().get(2)).replace("\n", "").contains("--workspace web] [] ["));
 
         assertThatThrownBy(() -> workspaces().detachModel("web", null))
