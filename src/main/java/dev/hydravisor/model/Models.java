@@ -26,11 +26,14 @@ public class Models {
      */
     public record Listing(List<ModelInfo> models, Map<String, HydraException> failures) {}
 
-    /** Asks every provider; one that fails takes nothing from the others. */
+    /** Asks every provider that is set up; one that fails takes nothing from the others. */
     public Listing list(Endpoint endpoint) {
         var models = new ArrayList<ModelInfo>();
         var failures = new LinkedHashMap<String, HydraException>();
         for (var provider : providers) {
+            if (!provider.isSetUp(endpoint)) {
+                continue;
+            }
             try {
                 models.addAll(provider.models(endpoint));
             } catch (HydraException e) {

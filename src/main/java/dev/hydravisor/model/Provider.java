@@ -15,6 +15,14 @@ public interface Provider {
     /** As in a {@link ModelRef}. */
     String name();
 
+    /** Whether there is any sign that the user wants it: one that is not set up is left alone unless a model of it is named. */
+    default boolean isSetUp(Endpoint endpoint) {
+        return true;
+    }
+
+    /** Where it is reached and as whom, in one line without secrets; nothing but the credentials is looked up. */
+    String access(Endpoint endpoint);
+
     /** What can be talked to. Answers within seconds. */
     List<ModelInfo> models(Endpoint endpoint);
 

@@ -80,6 +80,11 @@ final class Ollama implements Provider {
     }
 
     @Override
+    public String access(Endpoint endpoint) {
+        return base(endpoint) + ", no sign-in";
+    }
+
+    @Override
     public List<ModelInfo> models(Endpoint endpoint) {
         var base = base(endpoint);
         var loaded = new HashMap<String, JsonNode>();
