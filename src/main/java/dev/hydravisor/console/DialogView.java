@@ -19,16 +19,25 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import org.jline.keymap.KeyMap;
 import org.jline.reader.Candidate;
 import org.jline.reader.EndOfFileException;
 import org.jline.reader.LineReader;
 import org.jline.reader.LineReaderBuilder;
 import org.jline.reader.ParsedLine;
 import org.jline.reader.UserInterruptException;
+import org.jline.reader.Widget;
 import org.jline.reader.impl.DefaultParser;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -45,13 +54,33 @@ final class DialogView {
     /** Whoever answers faster has not read what was asked: it was typed before. */
     private static final Duration READING = Duration.ofMillis(300);
 
-    private static final List<String> COMMANDS =
-            List.of("/clear", "/exit", "/give", "/help", "/history", "/model", "/retry", "/screen", "/take");
+    private static final List<String> COMMANDS = List.of(
+            "/attach",
+            "/clear",
+            "/edit",
+            "/exit",
+            "/give",
+            "/help",
+            "/history",
+            "/model",
+            "/retry",
+            "/save",
+            "/screen",
+            "/system",
+            "/take",
+            "/usage");
+    private static final Set<String> WITH_ARGUMENT = Set.of("/attach", "/model", "/save", "/system");
+    private static final int LONGEST_FILE = 256 << 10;
     private static final String HELP = """
-            Enter sends; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
+            Enter sends, Alt-Enter begins a new line; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
               /model         the models in reach
               /model MODEL   let another model answer; it gets all that was said
               /retry         ask the last question again when it has no whole answer
+              /edit          change the last question and ask it anew
+              /attach FILE   send this text file along with the next question
+              /system TEXT   tell the models how to answer; `/system -` tells them nothing, /system alone shows it
+              /save FILE     write all that was said into a new file, as Markdown
+              /usage         tokens, time to the first token, rate
               /history       all that was said
               /clear         forget all that was said
               /screen        what the shell of the workspace shows
@@ -70,6 +99,7 @@ final class DialogView {
     private final PrintWriter out;
     private final boolean dim;
     private final Workspace workspace;
+    private final StringBuilder attached = new StringBuilder();
     private Printer printer = new Printer();
 
     /** The workspace whose shell a dialog's models share; of none where {@code agents} or {@code name} is null. */
@@ -118,15 +148,7 @@ final class DialogView {
     }
 
     private void talk() {
-        var reader = LineReaderBuilder.builder()
-                .terminal(session.terminal())
-                .appName("hydra")
-                // Nothing in a message means anything but itself.
-                .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
-                .completer(this::complete)
-                .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
-                .option(LineReader.Option.HISTORY_IGNORE_SPACE, false)
-                .build();
+        var reader = lineReader();
         greet();
         dialog.history().stream()
                 .filter(t -> t.role() == Role.USER)
@@ -151,6 +173,27 @@ final class DialogView {
             out.println("to go on: hydra model chat --dialog " + dialog.id());
             out.flush();
         }
+    }
+
+    private LineReader lineReader() {
+        var reader = LineReaderBuilder.builder()
+                .terminal(session.terminal())
+                .appName("hydra")
+                // Nothing in a message means anything but itself.
+                .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
+                .completer(this::complete)
+                .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
+                .option(LineReader.Option.HISTORY_IGNORE_SPACE, false)
+                .build();
+        Objects.requireNonNull(reader.getKeyMaps().get(LineReader.MAIN))
+                .bind(
+                        (Widget) () -> {
+                            reader.getBuffer().write("\n");
+                            return true;
+                        },
+                        KeyMap.alt('\r'),
+                        KeyMap.alt('\n'));
+        return reader;
     }
 
     private ExitCode answerLines() {
@@ -207,7 +250,7 @@ final class DialogView {
     private void command(String line) {
         var words = line.split("\\s+", 2);
         var argument = words.length == 2 ? words[1] : "";
-        if (!argument.isEmpty() && !words[0].equals("/model")) {
+        if (!argument.isEmpty() && !WITH_ARGUMENT.contains(words[0])) {
             throw HydraException.usage(
                     "`" + words[0] + "` takes nothing behind it; /help tells what there is, // sends a slash");
         }
@@ -215,6 +258,11 @@ final class DialogView {
             case "/help" -> out.print(HELP);
             case "/model" -> model(argument);
             case "/retry" -> answer(dialog::retry);
+            case "/edit" -> edit();
+            case "/attach" -> attach(argument);
+            case "/system" -> system(argument);
+            case "/save" -> save(argument);
+            case "/usage" -> usage();
             case "/history" -> dialog.history().forEach(this::show);
             case "/screen" -> out.println(workspace.require().screen(workspace.shell()));
             case "/take" -> {
@@ -234,6 +282,103 @@ final class DialogView {
                         + "`; /help tells what there is, // sends a message that begins with a slash");
         }
         out.flush();
+    }
+
+    private void edit() {
+        var last = dialog.history().reversed().stream()
+                .filter(t -> t.role() == Role.USER)
+                .findFirst()
+                .orElseThrow(() -> HydraException.usage("there is no question yet; type one"));
+        if (!interactive) {
+            throw HydraException.usage("/edit needs a terminal; ask the question anew");
+        }
+        try {
+            var edited = lineReader().readLine(PROMPT, null, last.content());
+            if (!edited.isBlank()) {
+                say(edited);
+            }
+        } catch (UserInterruptException | EndOfFileException e) {
+            throw HydraException.interrupted();
+        }
+    }
+
+    private void attach(String argument) {
+        if (argument.isEmpty()) {
+            throw HydraException.usage("say which file: /attach FILE");
+        }
+        var path = session.path(argument);
+        try {
+            if (Files.size(path) > LONGEST_FILE) {
+                throw HydraException.usage("`" + PlainText.shorten(argument) + "` has more than "
+                        + PlainText.bytes(LONGEST_FILE) + "; attach a part of it");
+            }
+            var text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(Files.readAllBytes(path)))
+                    .toString();
+            attached.append("File `")
+                    .append(path.getFileName())
+                    .append("`:\n```\n")
+                    .append(text)
+                    .append("\n```\n\n");
+            line("`" + path.getFileName() + "` goes along with the next question");
+        } catch (CharacterCodingException e) {
+            throw HydraException.usage("`" + PlainText.shorten(argument) + "` is no text in UTF-8; attach a text file");
+        } catch (IOException e) {
+            throw HydraException.notFound("cannot read `" + PlainText.shorten(argument) + "`; look at the name");
+        }
+    }
+
+    private void system(String argument) {
+        if (argument.isEmpty()) {
+            var told = dialog.instruction();
+            line(told.isBlank() ? "the models are told nothing; /system TEXT tells them how to answer" : told);
+            return;
+        }
+        dialog.instruct(argument.strip().equals("-") ? "" : argument);
+        line(argument.strip().equals("-") ? "the models are told nothing any more" : "the models are told so");
+    }
+
+    private void save(String argument) {
+        if (argument.isEmpty()) {
+            throw HydraException.usage("say where: /save FILE");
+        }
+        var text = new StringBuilder("# Dialog `" + dialog.id() + "`\n");
+        for (var turn : dialog.history()) {
+            text.append("\n## ")
+                    .append(turn.role().name().toLowerCase(Locale.ROOT))
+                    .append(turn.role() == Role.ASSISTANT ? " (" + turn.model() + ")" : "")
+                    .append(", ")
+                    .append(turn.at())
+                    .append("\n\n")
+                    .append(turn.content().strip())
+                    .append('\n');
+        }
+        var path = session.path(argument);
+        try {
+            Files.writeString(path, text, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            line("saved to `" + path + "`");
+        } catch (FileAlreadyExistsException e) {
+            throw HydraException.conflict("`" + path + "` is there already; choose another name");
+        } catch (IOException e) {
+            throw HydraException.failed("cannot write `" + path + "`: " + e.getMessage() + "; choose another place");
+        }
+    }
+
+    private void usage() {
+        var usage = dialog.usage();
+        if (usage.answers() == 0) {
+            line("nothing was answered since this view was opened");
+            return;
+        }
+        line(usage.answers() + " answers, " + usage.questionTokens() + " tokens sent, " + usage.answerTokens()
+                + " tokens said");
+        line(String.format(
+                Locale.ROOT,
+                "the last: first token after %d ms, whole after %d ms%s",
+                usage.firstToken().toMillis(),
+                usage.whole().toMillis(),
+                usage.rate() == 0 ? "" : String.format(Locale.ROOT, ", %.1f tokens/s", usage.rate())));
     }
 
     private void model(String argument) {
@@ -274,7 +419,9 @@ final class DialogView {
                     .forEach(c -> line("  " + c.name() + " " + PlainText.shorten(c.arguments())));
             return;
         }
-        var who = turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
+        var who = turn.role() == Role.SYSTEM
+                ? "system> "
+                : turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
         var mark = mark(turn.finish());
         out.println(who + ForeignText.plain(turn.content()).stripTrailing() + (mark.isEmpty() ? "" : " " + mark));
     }
@@ -290,7 +437,9 @@ final class DialogView {
     }
 
     private void say(String text) {
-        answer(listener -> dialog.say(text, listener));
+        var whole = attached + text;
+        attached.setLength(0);
+        answer(listener -> dialog.say(whole, listener));
     }
 
     private interface Question {

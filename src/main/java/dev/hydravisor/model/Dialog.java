@@ -65,6 +65,7 @@ public final class Dialog {
     private volatile @Nullable Hands hands;
     private volatile @Nullable ModelInfo able;
     private volatile @Nullable ModelRef handless;
+    private volatile Usage usage = new Usage(0, 0, 0, Duration.ZERO, Duration.ZERO, 0);
     private int leftOut;
 
     Dialog(Dialogs dialogs, Models models, String id, ModelRef model, Endpoint endpoint) {
@@ -103,6 +104,56 @@ public final class Dialog {
         model = ref;
         leftOut = 0;
         return info;
+    }
+
+    /**
+     * Tells the models how to answer, from now on and in place of what they were told before.
+     *
+     * @param text empty to tell them nothing any more
+     */
+    public void instruct(String text) {
+        dialogs.store(new DialogTurn(id, Role.SYSTEM, null, text, Finish.COMPLETE, Dialogs.now()));
+    }
+
+    /** What the models are told; empty for nothing. */
+    public String instruction() {
+        return instruction(history());
+    }
+
+    private static String instruction(List<DialogTurn> history) {
+        return history.stream()
+                .filter(t -> t.role() == Role.SYSTEM)
+                .reduce("", (_, t) -> t.content(), (_, last) -> last);
+    }
+
+    /**
+     * What this dialog has taken since it was opened.
+     *
+     * @param answers turns of models, tool calls included
+     * @param questionTokens tokens sent, where the provider counts them
+     * @param answerTokens tokens said
+     * @param firstToken of the last answer: from the question to the first token
+     * @param whole of the last answer
+     * @param rate tokens a second of the last answer, after its first; 0 where that is not known
+     */
+    public record Usage(
+            int answers, long questionTokens, long answerTokens, Duration firstToken, Duration whole, double rate) {}
+
+    public Usage usage() {
+        return usage;
+    }
+
+    private void count(Reader reader, long start) {
+        var first = Duration.ofNanos(reader.first == 0 ? 0 : reader.first - start);
+        var whole = Duration.ofNanos(System.nanoTime() - start);
+        var seconds = whole.minus(first).toNanos() / 1e9;
+        usage = new Usage(
+                usage.answers() + 1,
+                usage.questionTokens() + reader.questionTokens,
+                usage.answerTokens() + reader.answerTokens,
+                first,
+                whole,
+                reader.answerTokens > 1 && seconds > 0 ? (reader.answerTokens - 1) / seconds : 0);
     }
 
     /** Forgets all that was said. */
@@ -185,7 +236,7 @@ public final class Dialog {
                     return dialogs.store(
                             new DialogTurn(id, Role.ASSISTANT, asked, text.toString(), reader.finish, Dialogs.now()));
                 }
-                task.task().turn(reader.tokens);
+                task.task().turn(reader.questionTokens + reader.answerTokens);
                 var round = use(asked, task, text.toString(), reader.calls);
                 text.setLength(0);
                 messages.addAll(messages(round));
@@ -300,10 +351,12 @@ public final class Dialog {
         var provider = models.provider(asked);
         for (int attempt = 1; ; attempt++) {
             var reader = new Reader(text, listener);
+            var start = System.nanoTime();
             Failure failure;
             try {
                 var chat = provider.chat(endpoint, asked.id());
                 Answer.read(chat.stream(prompt(messages, chat.getOptions(), work)), provider.patience(), reader::take);
+                count(reader, start);
                 return reader;
             } catch (ListenerFailed e) {
                 throw e.cause;
@@ -334,9 +387,10 @@ public final class Dialog {
         if (work != null) {
             messages.add(new SystemMessage(work.briefing()));
         }
-        history.stream()
-                .filter(t -> t.role() == Role.SYSTEM)
-                .forEach(t -> messages.add(new SystemMessage(t.content())));
+        var instruction = instruction(history);
+        if (!instruction.isBlank()) {
+            messages.add(new SystemMessage(instruction));
+        }
         var exchanges = exchanges(history);
         int total =
                 tokens(messages) + exchanges.stream().mapToInt(Dialog::tokens).sum();
@@ -439,7 +493,9 @@ public final class Dialog {
         private final ForeignText plainThoughts = new ForeignText();
         private final List<AssistantMessage.ToolCall> calls = new ArrayList<>();
         private boolean said;
-        private long tokens;
+        private long questionTokens;
+        private long answerTokens;
+        private long first;
         private Finish finish = Finish.COMPLETE;
 
         Reader(StringBuilder text, Listener listener) {
@@ -450,7 +506,8 @@ public final class Dialog {
         void take(ChatResponse response) {
             var usage = response.getMetadata().getUsage();
             if (usage != null && usage.getTotalTokens() > 0) {
-                tokens = usage.getTotalTokens();
+                questionTokens = usage.getPromptTokens();
+                answerTokens = usage.getCompletionTokens();
             }
             var result = response.getResult();
             if (result == null) {
@@ -460,23 +517,30 @@ public final class Dialog {
                 finish = Finish.LENGTH;
             }
             if (result.getMetadata().get("thinking") instanceof String thought && !thought.isEmpty()) {
-                said = true;
+                began();
                 var shown = plainThoughts.next(thought);
                 tell(() -> listener.thinking(shown));
             }
             if (result.getOutput().hasToolCalls()) {
-                said = true;
+                began();
                 calls.addAll(result.getOutput().getToolCalls());
             }
             var token = result.getOutput().getText();
             if (token != null && !token.isEmpty()) {
-                said = true;
+                began();
                 text.append(token);
                 var shown = plain.next(token);
                 if (!shown.isEmpty()) {
                     tell(() -> listener.token(shown));
                 }
             }
+        }
+
+        private void began() {
+            if (!said) {
+                first = System.nanoTime();
+            }
+            said = true;
         }
 
         private static void tell(Runnable word) {
