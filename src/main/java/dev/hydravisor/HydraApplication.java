@@ -37,6 +37,9 @@ public class HydraApplication {
     }
 
     private static int inProcess(Path home, String[] args) throws IOException {
+        // Standard output is the command's.
+        System.setProperty("logging.threshold.console", "off");
+        System.setProperty("logging.file.name", Rendezvous.in(home).log().toString());
         var folder = Files.createTempDirectory("hydra");
         var address = UnixDomainSocketAddress.of(folder.resolve("socket"));
         try (var server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {

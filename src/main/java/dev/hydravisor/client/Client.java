@@ -49,6 +49,8 @@ public final class Client {
     private final FileOutputStream out = new FileOutputStream(FileDescriptor.out);
     private final FileOutputStream err = new FileOutputStream(FileDescriptor.err);
     private long lastInterrupt;
+    private volatile long frames;
+    private boolean staying;
 
     private Client(FrameChannel channel, String terminals) {
         this.channel = channel;
@@ -107,14 +109,20 @@ public final class Client {
             channel.write(hello.frame());
             while (true) {
                 var frame = channel.read();
+                frames++;
                 switch (frame.type()) {
                     case STDOUT -> write(out, frame.payload());
                     case STDERR -> write(err, frame.payload());
                     case READ -> keyboard.wanted();
-                    case TERMINAL -> mode.set(frame.text());
-                    case RUN ->
-                        channel.write(
-                                Frame.of(Frame.Type.RUN_EXIT, String.valueOf(run(Fields.decode(frame.payload())))));
+                    case TERMINAL -> {
+                        mode.set(frame.text());
+                        stays();
+                    }
+                    case RUN -> {
+                        stays();
+                        var status = run(Fields.decode(frame.payload()));
+                        channel.write(Frame.of(Frame.Type.RUN_EXIT, String.valueOf(status)));
+                    }
                     case EXIT -> {
                         return Integer.parseInt(frame.text());
                     }
@@ -133,6 +141,14 @@ public final class Client {
             return lost("the daemon went away: " + e.getMessage());
         } finally {
             mode.set(TerminalMode.COOKED);
+        }
+    }
+
+    /** This client is one that a user sits at: it will be idle for most of its life. */
+    private void stays() {
+        if (!staying) {
+            staying = true;
+            IdleMemory.watch(() -> frames, () -> {});
         }
     }
 

@@ -36,8 +36,8 @@ final class TerminalMode {
             if (saved == null) {
                 saved = stty("-g");
             }
-            // Keys one by one and unseen, but Ctrl-C still a signal and a newline still a new line.
-            stty("-icanon", "-echo", "-iexten", "-ixon", "-icrnl", "-inlcr", "min", "1", "time", "0");
+            // Keys one by one, unseen and in their order, Ctrl-C among them; a newline is still a new line.
+            stty("-icanon", "-echo", "-isig", "-iexten", "-ixon", "-icrnl", "-inlcr", "min", "1", "time", "0");
         } else if (saved != null) {
             stty(saved);
         }

@@ -53,6 +53,9 @@ public class Console {
                     session,
                     HydraException.failed("this is a defect of hydra: " + PlainText.safe(e.toString())
                             + "; see `hydra daemon logs`"));
+        } finally {
+            session.out().flush();
+            session.err().flush();
         }
     }
 

@@ -1,71 +1,113 @@
 package dev.hydravisor.console;
 
 import dev.hydravisor.host.PlainText;
-import dev.hydravisor.image.Image;
-import dev.hydravisor.image.ImageService;
+import dev.hydravisor.image.AllImages;
+import dev.hydravisor.image.AllImages.Entry;
+import dev.hydravisor.image.OciImages;
+import dev.hydravisor.image.Reference;
 import java.util.List;
+import java.util.Locale;
 import org.springframework.stereotype.Component;
 
-/** {@code image …}. */
+/** {@code image …}: disks of VMs and images of containers together. */
 @Component
 class ImageCommands implements Commands {
-    private static final Table<Image> TABLE = Table.named("NAME", Image::name)
-            .column("FORMAT", Image::format)
-            .column("SIZE", i -> PlainText.bytes(i.size()))
-            .column("DISK", i -> PlainText.bytes(i.virtualSize()))
-            .column("AGE", i -> PlainText.age(i.imported()))
-            .column("SOURCE", Image::source);
-    private static final Table<Image> DETAILS = TABLE.column("SHA256", Image::sha256);
+    private static final Table<Entry> TABLE = Table.named("NAME", Entry::name)
+            .column("KIND", e -> e.kind().name().toLowerCase(Locale.ROOT))
+            .column("FORMAT", Entry::format)
+            .column("SIZE", e -> PlainText.bytes(e.size()))
+            .column("DISK", e -> e.virtualSize() == null ? "" : PlainText.bytes(e.virtualSize()))
+            .column("AGE", e -> PlainText.age(e.imported()))
+            .column("SOURCE", Entry::source);
+    private static final Table<Entry> DETAILS =
+            TABLE.column("USED BY", e -> String.join(", ", e.usedBy())).column("SHA256", Entry::sha256);
 
-    private final ImageService images;
+    private final AllImages images;
+    private final OciImages containers;
     private final Names names;
 
-    ImageCommands(ImageService images, Names names) {
+    ImageCommands(AllImages images, OciImages containers, Names names) {
         this.images = images;
+        this.containers = containers;
         this.names = names;
     }
 
     @Override
     public List<HydraCommand> commands() {
         return List.of(
-                HydraCommand.named("image import", "import a disk image")
-                        .argument("NAME", "the name it gets", Values.any())
-                        .argument("SOURCE", "a file, or an http(s) URL", Values.files())
+                HydraCommand.named("image pull", "pull a container image from its registry")
+                        .argument("REF", "the image: [HOST[:PORT]/]NAME[:TAG][@DIGEST]", names.containerImages())
+                        .dryRun()
+                        .details("""
+                                Short names mean Docker Hub: `alpine` is docker.io/library/alpine:latest. Of an image for several
+                                platforms this host's is taken. Logins are those of Docker (~/.docker/config.json). An image that is
+                                here already is asked for again, and pulled when its tag means something newer.
+                                """)
+                        .example("hydra image pull debian:13")
+                        .runs(this::pull),
+                HydraCommand.named("image import", "import a disk image, or an archive of container images")
+                        .argument("NAME|SOURCE", "the name it gets; or, alone, the source", Values.files())
+                        .optionalArgument("SOURCE", "a file, or for a disk an http(s) URL", Values.files())
                         .option("sha256", "HEX", "what the file's SHA-256 must be", Values.any())
                         .dryRun()
                         .details("""
-                                Takes qcow2 images and raw disks with a boot sector. They are checked first: an image that is based
-                                on other files, encrypted or damaged is refused. The same file under the same name again is no error.
+                                Its content says what it is. Disks: qcow2, and raw ones with a boot sector; an image that is based on
+                                other files, encrypted or damaged is refused. Archives: what `docker save` writes and OCI layouts, as
+                                tar, also compressed with gzip; without NAME the images keep the names they have in the archive.
+                                The same again is no error.
                                 """)
                         .example("hydra image import debian ./debian-13-genericcloud-amd64.qcow2")
-                        .runs(this::importDisk),
-                HydraCommand.named("image list", "list the imported images")
+                        .example("hydra image import ./alpine.tar")
+                        .runs(this::importFile),
+                HydraCommand.named("image list", "list the images of VMs and containers")
                         .output()
                         .filter()
-                        .example("hydra image list --filter format=qcow2")
-                        .runs(in -> in.print(images.list(), TABLE)),
+                        .example("hydra image list --filter kind=container")
+                        .runs(in -> in.print(images.list(in.operation()), TABLE)),
                 HydraCommand.named("image show", "show one image")
-                        .argument("NAME", "the image", names.images())
+                        .argument("NAME", "the image", names.allImages())
                         .output()
                         .example("hydra image show debian -o json")
                         .runs(in -> in.print(images.require(in.argument("NAME")), DETAILS)),
-                HydraCommand.named("image delete", "delete an image that no VM needs")
-                        .argument("NAME", "the image", names.images())
+                HydraCommand.named("image delete", "delete an image that no instance needs")
+                        .argument("NAME", "the image", names.allImages())
                         .dryRun()
                         .example("hydra image delete debian")
-                        .runs(this::delete));
+                        .runs(this::delete),
+                HydraCommand.named("image prune", "delete the images that no instance is made from")
+                        .flag("all", "disks of VMs too, not only container images")
+                        .dryRun()
+                        .details("""
+                                Container images can be pulled again, disks perhaps not: they stay unless --all is given.
+                                """)
+                        .example("hydra image prune --dry-run")
+                        .runs(this::prune));
     }
 
-    private void importDisk(Invocation in) {
-        var name = in.argument("NAME");
-        var typed = in.argument("SOURCE");
+    private void pull(Invocation in) {
+        var reference = Reference.parse(in.argument("REF"));
+        if (in.dryRun()) {
+            in.out().println("would pull image " + reference.name());
+            return;
+        }
+        in.out().println(containers.pull(in.operation(), reference.name()).familiar());
+    }
+
+    private void importFile(Invocation in) {
+        var second = in.argumentOrNull("SOURCE");
+        var name = second == null ? null : in.argument("NAME|SOURCE");
+        var typed = second == null ? in.argument("NAME|SOURCE") : second;
         var source =
                 typed.matches("https?://.*") ? typed : in.session().path(typed).toString();
         if (in.dryRun()) {
-            in.out().println("would import image " + PlainText.safe(name) + " from " + PlainText.safe(source));
+            in.out()
+                    .println("would import "
+                            + (name == null ? "what is in " : "image " + PlainText.safe(name) + " from ")
+                            + PlainText.safe(source));
             return;
         }
-        images.importDisk(in.operation(), name, source, in.option("sha256"));
+        images.importFile(in.operation(), name, source, in.option("sha256"))
+                .forEach(imported -> in.out().println(imported));
     }
 
     private void delete(Invocation in) {
@@ -74,6 +116,19 @@ class ImageCommands implements Commands {
             in.out().println("would delete image " + image.name() + " (" + PlainText.bytes(image.size()) + ")");
             return;
         }
-        images.delete(image.name());
+        images.delete(in.operation(), image.name());
+    }
+
+    private void prune(Invocation in) {
+        var operation = in.operation();
+        var unused = images.unused(operation, in.flag("all"));
+        for (var image : unused) {
+            if (!in.dryRun()) {
+                images.delete(operation, image.name());
+            }
+            in.out()
+                    .println((in.dryRun() ? "would delete image " : "deleted image ") + image.name() + " ("
+                            + PlainText.bytes(image.size()) + ")");
+        }
     }
 }

@@ -1,8 +1,10 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.image.AllImages;
 import dev.hydravisor.image.Image;
 import dev.hydravisor.image.ImageService;
 import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.instance.Kind;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.recording.Recording;
@@ -13,12 +15,14 @@ import org.springframework.stereotype.Component;
 @Component
 class Names {
     private final InstanceService instances;
-    private final ImageService images;
+    private final ImageService disks;
+    private final AllImages images;
     private final Models models;
     private final RecordingService recordings;
 
-    Names(InstanceService instances, ImageService images, Models models, RecordingService recordings) {
+    Names(InstanceService instances, ImageService disks, AllImages images, Models models, RecordingService recordings) {
         this.instances = instances;
+        this.disks = disks;
         this.images = images;
         this.models = models;
         this.recordings = recordings;
@@ -29,8 +33,23 @@ class Names {
         return _ -> instances.names();
     }
 
+    /** Names of the instances of one kind. */
+    Values instances(Kind kind) {
+        return _ -> instances.names(kind);
+    }
+
+    /** Images VMs start from. */
     Values images() {
-        return _ -> images.list().stream().map(Image::name).toList();
+        return _ -> disks.list().stream().map(Image::name).toList();
+    }
+
+    /** Images containers start from. */
+    Values containerImages() {
+        return _ -> images.names(AllImages.Kind.CONTAINER);
+    }
+
+    Values allImages() {
+        return _ -> images.names(AllImages.Kind.values());
     }
 
     /** {@code provider:id} of all models in reach. */

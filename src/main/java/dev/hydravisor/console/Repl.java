@@ -53,6 +53,7 @@ final class Repl {
                 // What was typed as in a shell works here too.
                 var argv =
                         words.getFirst().equals("hydra") && words.size() > 1 ? words.subList(1, words.size()) : words;
+                session.cooked();
                 await(console).run(session, argv);
             } catch (UserInterruptException e) {
                 // Ctrl-C at the prompt drops the line, as in a shell.
@@ -63,8 +64,6 @@ final class Repl {
             } finally {
                 // A Ctrl-C that came as the command ended is not meant for the next one.
                 Thread.interrupted();
-                session.out().flush();
-                session.err().flush();
             }
         }
     }

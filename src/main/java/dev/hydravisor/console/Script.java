@@ -5,6 +5,7 @@ import dev.hydravisor.operation.HydraException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.InterruptedIOException;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -32,6 +33,8 @@ final class Script {
             return run(file.equals("-") ? "stdin" : file, new BufferedReader(lines));
         } catch (NoSuchFileException e) {
             throw HydraException.notFound("there is no file `" + file + "`");
+        } catch (InterruptedIOException e) {
+            throw HydraException.interrupted();
         } catch (IOException e) {
             throw HydraException.failed("cannot read `" + file + "`: " + e.getMessage());
         }

@@ -41,8 +41,14 @@ public interface Session extends InputReader {
     /** Width of the terminal in columns; 80 where there is none. */
     int columns();
 
-    /** The client's terminal in raw mode, for line editing and full-screen views. It asks for that on first use. */
+    /**
+     * The client's terminal, for line editing and full-screen views, which put it into raw mode. It stays so between two of them: a key
+     * that comes in between must not be lost to a change of mode.
+     */
     Terminal terminal();
+
+    /** Puts a terminal that is in raw mode no longer back into cooked mode: what runs now expects lines. */
+    void cooked();
 
     /**
      * Has the client run a program on its own terminal (such as {@code tmux attach}) and waits for its end.

@@ -1,5 +1,6 @@
 package dev.hydravisor.daemon;
 
+import dev.hydravisor.client.IdleMemory;
 import dev.hydravisor.console.Console;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.wire.Frame;
@@ -40,6 +41,7 @@ public final class Hydrad implements AutoCloseable {
     private final Set<FrameChannel> clients = ConcurrentHashMap.newKeySet();
     private volatile @Nullable ConfigurableApplicationContext context;
     private final long started = System.nanoTime();
+    private volatile long served;
 
     private Hydrad(Rendezvous rendezvous, Supplier<ConfigurableApplicationContext> application) {
         this.rendezvous = rendezvous;
@@ -71,6 +73,7 @@ public final class Hydrad implements AutoCloseable {
                     rendezvous.pid(), String.valueOf(ProcessHandle.current().pid()));
             Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(hydrad::close));
             Thread.ofPlatform().name("start").start(hydrad::startApplication);
+            IdleMemory.watch(() -> hydrad.served, System::gc);
             hydrad.accept(server);
         } finally {
             held.close();
@@ -118,6 +121,7 @@ public final class Hydrad implements AutoCloseable {
         var me = Files.getOwner(rendezvous.socket()).getName();
         while (true) {
             SocketChannel client = server.accept();
+            served++;
             var peer =
                     client.getOption(ExtendedSocketOptions.SO_PEERCRED).user().getName();
             if (!peer.equals(me) && !peer.equals("root")) {

@@ -6,13 +6,21 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jline.utils.NonBlockingInputStream;
 
-/** A client's standard input: a piece is asked for when a reader waits and nothing is there, and no sooner. */
+/**
+ * A client's standard input: a piece is asked for when a reader waits and nothing is there, and no sooner; except in raw mode, where keys
+ * are ours in any case, and Ctrl-C must be seen while nobody reads.
+ */
 final class RelayInput extends NonBlockingInputStream {
+    /** Keys taken ahead of their reader, in bytes. */
+    private static final int MAX_AHEAD = 1 << 20;
+
     private final Runnable ask;
     private final Deque<byte[]> pieces = new ArrayDeque<>();
     private int at;
     private boolean asked;
+    private boolean ahead;
     private boolean ended;
+    private int queued;
 
     RelayInput(Runnable ask) {
         this.ask = ask;
@@ -23,8 +31,34 @@ final class RelayInput extends NonBlockingInputStream {
         asked = false;
         if (bytes.length > 0) {
             pieces.add(bytes);
+            queued += bytes.length;
+        }
+        if (ahead && queued < MAX_AHEAD) {
+            ask();
         }
         notifyAll();
+    }
+
+    /** Whether to ask before a reader waits. */
+    synchronized void ahead(boolean wanted) {
+        ahead = wanted;
+        if (ahead) {
+            ask();
+        }
+    }
+
+    /** Drops what was received and not yet read. */
+    synchronized void clear() {
+        pieces.clear();
+        queued = 0;
+        at = 0;
+    }
+
+    private void ask() {
+        if (!asked) {
+            asked = true;
+            ask.run();
+        }
     }
 
     /** No more will come. On a terminal that is one Ctrl-D: a later read asks again. */
@@ -80,10 +114,7 @@ final class RelayInput extends NonBlockingInputStream {
                 ended = false;
                 return EOF;
             }
-            if (!asked) {
-                asked = true;
-                ask.run();
-            }
+            ask();
             var left = timeout <= 0 ? 0 : (deadline - System.nanoTime()) / 1_000_000;
             if (timeout < 0 || (timeout > 0 && left <= 0)) {
                 return READ_EXPIRED;
@@ -95,11 +126,16 @@ final class RelayInput extends NonBlockingInputStream {
                 throw new InterruptedIOException();
             }
         }
+        // What was typed behind a Ctrl-C must not be read before that is heard.
+        if (Thread.interrupted()) {
+            throw new InterruptedIOException();
+        }
         return pieces.getFirst().length - at;
     }
 
     private void advance(int count) {
         at += count;
+        queued -= count;
         if (at == pieces.getFirst().length) {
             pieces.removeFirst();
             at = 0;

@@ -14,6 +14,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.SynchronousQueue;
 import org.jline.terminal.Size;
@@ -23,6 +24,8 @@ import org.jspecify.annotations.Nullable;
 
 /** A session whose user is at the other end of a connection. */
 final class WireSession implements Session {
+    private static final byte CTRL_C = 3;
+
     private final Hello hello;
     private final Outbox outbox;
     private final RelayInput input;
@@ -32,6 +35,8 @@ final class WireSession implements Session {
     private final SynchronousQueue<Integer> runExits = new SynchronousQueue<>();
     private volatile Size size;
     private volatile @Nullable RelayTerminal terminal;
+    private boolean rawWanted;
+    private boolean rawNow;
 
     /** @param interrupt ends what the session's command is doing */
     WireSession(Hello hello, Outbox outbox, Runnable interrupt) {
@@ -47,7 +52,7 @@ final class WireSession implements Session {
     /** Takes a frame of the client's that belongs to the session. */
     void received(Frame frame) throws IOException {
         switch (frame.type()) {
-            case STDIN -> input.received(frame.payload());
+            case STDIN -> typed(frame.payload());
             case STDIN_END -> input.end();
             case SIGNAL -> signal(frame.text());
             case RESIZE -> {
@@ -69,6 +74,23 @@ final class WireSession implements Session {
     void gone() {
         input.end();
         interrupt.run();
+    }
+
+    /** In raw mode a Ctrl-C is a key among keys: what was typed before it is dropped, as a terminal does. */
+    private void typed(byte[] bytes) {
+        var from = 0;
+        if (isRaw()) {
+            for (int i = 0; i < bytes.length; i++) {
+                if (bytes[i] == CTRL_C) {
+                    from = i + 1;
+                }
+            }
+        }
+        if (from > 0) {
+            input.clear();
+            signal("INT");
+        }
+        input.received(Arrays.copyOfRange(bytes, from, bytes.length));
     }
 
     private void signal(String name) {
@@ -172,8 +194,30 @@ final class WireSession implements Session {
         }
     }
 
-    private void rawMode(boolean raw) {
-        outbox.put(Frame.of(Type.TERMINAL, raw ? "raw" : "cooked"));
+    private synchronized void rawMode(boolean raw) {
+        rawWanted = raw;
+        if (raw) {
+            setMode(true);
+        }
+    }
+
+    @Override
+    public synchronized void cooked() {
+        if (!rawWanted) {
+            setMode(false);
+        }
+    }
+
+    private synchronized boolean isRaw() {
+        return rawNow;
+    }
+
+    private void setMode(boolean raw) {
+        if (raw != rawNow) {
+            rawNow = raw;
+            input.ahead(raw);
+            outbox.put(Frame.of(Type.TERMINAL, raw ? "raw" : "cooked"));
+        }
     }
 
     private PrintWriter writer(Type type) {

@@ -35,6 +35,10 @@ public record HydraHome(Path root) {
         return folder("run");
     }
 
+    public Path containers() {
+        return folder("containers");
+    }
+
     public Path logs() {
         return folder("logs");
     }

@@ -4,10 +4,15 @@ import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Child processes, always from an argv: no shell ever sees what a user typed. */
 public final class Processes {
@@ -38,9 +43,16 @@ public final class Processes {
 
     /** As {@link #run(Duration, List)}, with {@code input} on its standard input. */
     public static Result run(Duration limit, List<String> argv, byte[] input) {
+        return run(limit, argv, input, Map.of());
+    }
+
+    /** As {@link #run(Duration, List, byte[])}, with {@code environment} added to this process's own. */
+    public static Result run(Duration limit, List<String> argv, byte[] input, Map<String, String> environment) {
         Process process;
         try {
-            process = new ProcessBuilder(argv).start();
+            var builder = new ProcessBuilder(argv);
+            builder.environment().putAll(environment);
+            process = builder.start();
         } catch (IOException e) {
             throw HydraException.unavailable("cannot run `" + argv.getFirst() + "`; install it with bin/setup", e);
         }
@@ -71,6 +83,17 @@ public final class Processes {
             throw HydraException.failed("`" + argv.getFirst() + "` failed: " + result.reason());
         }
         return result.out();
+    }
+
+    /** Where a program is found, by the PATH and where administrators' programs lie; null when it is not installed. */
+    public static @Nullable Path find(String program) {
+        var folders = System.getenv().getOrDefault("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin";
+        return Stream.of(folders.split(":", -1))
+                .filter(f -> !f.isEmpty())
+                .map(f -> Path.of(f, program))
+                .filter(Files::isExecutable)
+                .findFirst()
+                .orElse(null);
     }
 
     private static CompletableFuture<String> drain(InputStream stream) {

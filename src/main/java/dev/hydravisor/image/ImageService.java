@@ -94,7 +94,7 @@ public class ImageService {
                     ref, () -> importLocked(operation, ref, entry.url(), entry.sha256(), checksumOf(operation, entry)));
         }
         if (isUrl(ref) || (ref.startsWith("/") && Files.exists(Path.of(ref)))) {
-            return importUnderItsOwnName(operation, ref);
+            return importUnderItsOwnName(operation, ref, null);
         }
         throw HydraException.notFound("image `" + shorten(ref)
                 + "` does not exist; see `hydra image list`, or import one with `hydra image import NAME FILE`");
@@ -125,8 +125,8 @@ public class ImageService {
         var image = require(name);
         this.<@Nullable Void>locked(name, () -> {
             var users = instances.findAllByOrderByName().stream()
-                    .filter(i ->
-                            name.equals(JSON.readTree(i.spec()).path("image").asString(null)))
+                    .filter(i -> i.kind().equals("VM")
+                            && name.equals(JSON.readTree(i.spec()).path("image").asString(null)))
                     .map(InstanceRow::name)
                     .toList();
             if (!users.isEmpty()) {
@@ -262,13 +262,14 @@ public class ImageService {
         }
     }
 
-    private Image importUnderItsOwnName(Operation operation, String source) {
+    /** Imports a disk under the name of its file, or, where that is taken, with a part of its digest after it. */
+    Image importUnderItsOwnName(Operation operation, String source, @Nullable String sha256) {
         var path = isUrl(source) ? String.valueOf(uri(source).getPath()) : source;
         var file = path.substring(path.lastIndexOf('/') + 1).replaceFirst("\\.(qcow2|img|raw)$", "");
         var stem = file.replaceAll("[^A-Za-z0-9._+-]", "-").replaceFirst("^[^A-Za-z0-9]+", "");
         var name = stem.isEmpty() ? "image" : stem.substring(0, Math.min(stem.length(), 100));
         try {
-            return importDisk(operation, name, source, null);
+            return importDisk(operation, name, source, sha256);
         } catch (HydraException e) {
             if (e.exitCode() != dev.hydravisor.operation.ExitCode.CONFLICT || isUrl(source)) {
                 throw e;
@@ -302,7 +303,7 @@ public class ImageService {
                 .findFirst();
     }
 
-    private static HydraException wrongDigest(String source) {
+    static HydraException wrongDigest(String source) {
         return HydraException.failed("`" + source
                 + "` is not what its checksum says; it may be damaged or forged: do not use it, get it anew");
     }

@@ -54,6 +54,16 @@ public interface Backend {
      */
     void stop(Operation operation, Ref ref, Duration limit, boolean force);
 
+    /**
+     * Freezes it: it keeps its memory and gets no processor.
+     *
+     * @throws HydraException CONFLICT when it does not run
+     */
+    void pause(Ref ref);
+
+    /** Lets a paused one go on; one that runs is success. */
+    void resume(Ref ref);
+
     /** Removes what {@link #create} made and nothing else; what is already gone is no error. */
     void delete(Operation operation, Ref ref);
 

@@ -63,6 +63,11 @@ public class InstanceService {
      * @throws HydraException USAGE for a bad name; CONFLICT when the name is taken by another spec, with the difference
      */
     public Instance create(Operation operation, String name, InstanceSpec spec) {
+        return create(operation, name, spec, true);
+    }
+
+    /** As {@link #create(Operation, String, InstanceSpec)}, left stopped unless {@code start}. */
+    public Instance create(Operation operation, String name, InstanceSpec spec, boolean start) {
         checkName(name);
         return exclusively(
                 name,
@@ -75,7 +80,9 @@ public class InstanceService {
                         instances.delete(known);
                     } else if (known != null) {
                         requireSame(name, known, spec);
-                        startIfStopped(operation, known);
+                        if (start) {
+                            startIfStopped(operation, known);
+                        }
                         return view(known, observe(known));
                     }
                     var row = instances.save(new InstanceRow(
@@ -86,7 +93,9 @@ public class InstanceService {
                             Instant.now().truncatedTo(ChronoUnit.MILLIS)));
                     operation.onFailure("record of `" + name + "`", () -> instances.deleteById(row.getId()));
                     backend.create(operation, ref(row), spec);
-                    backend.start(operation, ref(row), spec, ADDRESS_LIMIT);
+                    if (start) {
+                        backend.start(operation, ref(row), spec, ADDRESS_LIMIT);
+                    }
                     instances.markComplete(row.getId());
                     events.publishEvent(new InstanceChanged(row.getId(), name, Change.CREATED));
                     return view(row, observe(row));
@@ -101,7 +110,8 @@ public class InstanceService {
             return List.of(
                     "find image `" + spec.image() + "`",
                     "create " + spec.kind().name().toLowerCase(java.util.Locale.ROOT) + " `" + name + "` with "
-                            + spec.cpus() + " cpu and " + spec.memoryMib() + " MiB",
+                            + (spec.processors().isEmpty() ? "any" : spec.processors()) + " cpu and "
+                            + (spec.memoryMib() == 0 ? "any memory" : spec.memoryMib() + " MiB"),
                     "start it and wait for its address");
         }
         requireSame(name, known, spec);
@@ -130,6 +140,44 @@ public class InstanceService {
                 name,
                 () -> operation.<@Nullable Void>call(() -> {
                     operation.stage("stopping", () -> backend(row).stop(operation, ref(row), limit, force));
+                    return null;
+                }));
+    }
+
+    /** Stops it as {@link #stop} does, if it runs, and starts it again. */
+    public void restart(Operation operation, String name, Duration limit, boolean force) {
+        var row = row(name);
+        exclusively(
+                name,
+                () -> operation.<@Nullable Void>call(() -> {
+                    operation.stage("stopping", () -> backend(row).stop(operation, ref(row), limit, force));
+                    startIfStopped(operation, row);
+                    return null;
+                }));
+    }
+
+    /**
+     * Freezes it.
+     *
+     * @throws HydraException CONFLICT when it does not run
+     */
+    public void pause(Operation operation, String name) {
+        var row = row(name);
+        exclusively(
+                name,
+                () -> operation.<@Nullable Void>call(() -> {
+                    operation.stage("pausing", () -> backend(row).pause(ref(row)));
+                    return null;
+                }));
+    }
+
+    /** Lets a paused one go on; one that runs is success. */
+    public void resume(Operation operation, String name) {
+        var row = row(name);
+        exclusively(
+                name,
+                () -> operation.<@Nullable Void>call(() -> {
+                    operation.stage("resuming", () -> backend(row).resume(ref(row)));
                     return null;
                 }));
     }
@@ -175,6 +223,14 @@ public class InstanceService {
     /** The names of all instances, without asking any backend. */
     public List<String> names() {
         return instances.findAllByOrderByName().stream().map(InstanceRow::name).toList();
+    }
+
+    /** As {@link #names()}, of one kind. */
+    public List<String> names(Kind kind) {
+        return instances.findAllByOrderByName().stream()
+                .filter(row -> row.kind().equals(kind.name()))
+                .map(InstanceRow::name)
+                .toList();
     }
 
     /** @throws HydraException NOT_FOUND when there is none of that name */
@@ -292,7 +348,7 @@ public class InstanceService {
     private InstanceSpec spec(InstanceRow row) {
         return switch (Kind.valueOf(row.kind())) {
             case VM -> JSON.readValue(row.spec(), VmSpec.class);
-            case CONTAINER -> throw new IllegalStateException("no container backend made `" + row.name() + "`");
+            case CONTAINER -> JSON.readValue(row.spec(), ContainerSpec.class);
         };
     }
 

@@ -23,4 +23,9 @@ public record VmSpec(
     public Kind kind() {
         return Kind.VM;
     }
+
+    @Override
+    public String processors() {
+        return Integer.toString(cpus);
+    }
 }

@@ -3,6 +3,7 @@ package dev.hydravisor.operation;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -31,6 +32,9 @@ public final class Operation {
         /** How far the running stage is: done of total, in the unit named ({@code bytes}, {@code s}); total is -1 when unknown. */
         default void progress(String stage, long done, long total, String unit) {}
 
+        /** As {@link #progress(String, long, long, String)}, for a stage that does several things at once: all of them, in their order. */
+        default void progress(String stage, List<Part> parts) {}
+
         void finished(String stage, Duration elapsed);
 
         default void failed(String stage, Duration elapsed, String why) {}
@@ -55,6 +59,14 @@ public final class Operation {
     public interface Action {
         void run() throws Exception;
     }
+
+    /**
+     * One of several things a stage does at once, such as a layer of an image.
+     *
+     * @param phase what is being done to it, such as {@code unpacking}; {@code done} at its end
+     * @param total in the unit named; -1 when unknown
+     */
+    public record Part(String name, String phase, long done, long total, String unit) {}
 
     private record Undo(String what, Action action) {}
 
@@ -142,6 +154,13 @@ public final class Operation {
     public void progress(long done, long total, String unit) {
         if (current != null) {
             listener.progress(current, done, total, unit);
+        }
+    }
+
+    /** Says how far each of the things is that the running stage does at once. */
+    public void progress(List<Part> parts) {
+        if (current != null) {
+            listener.progress(current, parts);
         }
     }
 

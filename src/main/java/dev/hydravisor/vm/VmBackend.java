@@ -246,6 +246,28 @@ public class VmBackend implements Backend {
     }
 
     @Override
+    public void pause(Ref ref) {
+        var now = require(ref);
+        if (!now.isActive()) {
+            throw HydraException.conflict("vm `" + ref.name() + "` is not running; start it first");
+        }
+        if (now.state() != Domains.PAUSED) {
+            domains.pause(ref.id());
+        }
+    }
+
+    @Override
+    public void resume(Ref ref) {
+        var now = require(ref);
+        if (!now.isActive()) {
+            throw HydraException.conflict("vm `" + ref.name() + "` is not running; start it first");
+        }
+        if (now.state() == Domains.PAUSED) {
+            domains.resume(ref.id());
+        }
+    }
+
+    @Override
     public void delete(Operation operation, Ref ref) {
         operation.run(() -> {
             domains.delete(ref.id());

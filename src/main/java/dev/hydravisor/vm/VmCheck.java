@@ -1,10 +1,9 @@
 package dev.hydravisor.vm;
 
 import dev.hydravisor.host.Check;
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.vm.guest.Seed;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.springframework.stereotype.Component;
@@ -79,11 +78,10 @@ class VmCheck implements Check {
     }
 
     private static void program(List<Finding> findings, String name, String debianPackage) {
-        for (var folder : System.getenv().getOrDefault("PATH", "/usr/bin").split(":")) {
-            if (!folder.isEmpty() && Files.isExecutable(Path.of(folder, name))) {
-                findings.add(Finding.ok(name, Path.of(folder, name).toString()));
-                return;
-            }
+        var found = Processes.find(name);
+        if (found != null) {
+            findings.add(Finding.ok(name, found.toString()));
+            return;
         }
         findings.add(Finding.error(name, "not installed", "install `" + debianPackage + "` or run `bin/setup`"));
     }

@@ -32,7 +32,7 @@ public record Frame(Type type, byte[] payload) {
         STDOUT(66),
         /** Daemon: bytes for standard error. */
         STDERR(67),
-        /** Daemon: put the terminal into {@code raw} mode (keys one by one, signals still sent), or back to {@code cooked}. */
+        /** Daemon: put the terminal into {@code raw} mode (each key is sent, Ctrl-C too), or back to {@code cooked} mode. */
         TERMINAL(68),
         /** Daemon: run this argv on your own terminal, then tell {@link #RUN_EXIT}. */
         RUN(69),

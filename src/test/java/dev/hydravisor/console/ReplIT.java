@@ -35,7 +35,7 @@ class ReplIT {
     }
 
     private static Pane repl() {
-        return tmux.newSession(100, 30, Hydra.argv()).waitFor("hydra> ");
+        return tmux.newSession(100, 30, Hydra.argv()).waitFor("hydra>");
     }
 
     @Test
@@ -85,6 +85,8 @@ class ReplIT {
         var pane = tmux.newSession(100, 30, List.of("bash", "--norc"));
         // A script from the terminal waits for a line: a command under way, as far as Ctrl-C goes.
         pane.line(Hydra.argv().getFirst() + " -f -; echo \"status $?\"");
+        Tmux.eventually(
+                "the client runs", () -> !pane.format("#{pane_current_command}").equals("bash"));
         pane.line("version -o name")
                 .waitFor("a version", s -> s.lines().anyMatch(l -> l.startsWith("0.")), Tmux.PATIENCE);
         pane.keys("C-c").waitFor("status 130");
@@ -107,7 +109,7 @@ class ReplIT {
         var pane = tmux.newSession(100, 30, List.of("bash", "--norc"));
         pane.line("stty -g >before; " + Hydra.argv().getFirst()
                         + "; stty -g | diff - before && echo 'the' same; rm before")
-                .waitFor("hydra> ");
+                .waitFor("hydra>");
         pane.keys("C-d").waitFor("the same");
         pane.kill();
     }
@@ -118,7 +120,7 @@ class ReplIT {
                 var server = Tmux.start(other.environment())) {
             other.ok("version");
             var pane = server.newSession(100, 30, List.of("bash", "--norc"));
-            pane.line(Hydra.argv().getFirst()).waitFor("hydra> ");
+            pane.line(Hydra.argv().getFirst()).waitFor("hydra>");
             other.killDaemon();
             pane.waitFor("the daemon went away");
             pane.line("stty -a | grep -o ' icanon'").waitFor("\n icanon");

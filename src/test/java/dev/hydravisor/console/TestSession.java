@@ -104,6 +104,9 @@ final class TestSession implements Session {
     }
 
     @Override
+    public void cooked() {}
+
+    @Override
     public OutputStream outBytes() {
         throw new UnsupportedOperationException();
     }

@@ -256,7 +256,12 @@ public final class Tmux implements AutoCloseable {
 
         /** Waits until the program has ended and returns its exit status. */
         public int waitForEnd() {
-            waitFor("the end of the program", _ -> dead(), PATIENCE);
+            // The pane is dead a moment before tmux knows how.
+            waitFor(
+                    "the end of the program",
+                    _ -> dead()
+                            && !format("#{pane_dead_status}#{pane_dead_signal}").isEmpty(),
+                    PATIENCE);
             return status();
         }
 

@@ -40,6 +40,16 @@ public class ShellBackend implements Backend {
     }
 
     @Override
+    public void pause(Ref ref) {
+        instances.put(ref.id(), new Observed(ref, State.PAUSED, null, null));
+    }
+
+    @Override
+    public void resume(Ref ref) {
+        instances.put(ref.id(), new Observed(ref, State.RUNNING, null, "127.0.0.1"));
+    }
+
+    @Override
     public void delete(Operation operation, Ref ref) {
         instances.remove(ref.id());
     }

@@ -265,6 +265,16 @@ public final class Domains {
         });
     }
 
+    /** @throws HydraException NOT_FOUND; FAILED when it is not active */
+    public void pause(UUID id) {
+        libvirt.run(c -> require(c, id).suspend());
+    }
+
+    /** @throws HydraException NOT_FOUND; FAILED when it is not active */
+    public void resume(UUID id) {
+        libvirt.run(c -> require(c, id).resume());
+    }
+
     /** Pulls the plug; one that is not active, or not there, is no error. */
     public void destroy(UUID id) {
         libvirt.run(c -> {

@@ -1,0 +1,130 @@
+package dev.hydravisor.container;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.hydravisor.container.containerd.Containerd;
+import dev.hydravisor.container.containerd.api.EventsGrpc;
+import dev.hydravisor.container.containerd.api.EventsProto.SubscribeRequest;
+import dev.hydravisor.container.containerd.api.TaskEventsProto.TaskExit;
+import dev.hydravisor.container.containerd.api.TypesProto.Envelope;
+import dev.hydravisor.operation.HydraException;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Hears containerd's events, also those of a containerd that came back; on each new connection all is to be looked at anew. */
+final class Watch implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(Watch.class);
+    private static final Duration PAUSE = Duration.ofSeconds(1);
+    // containerd does not say from when on it hears a subscriber; what it did in between is found by looking once more.
+    private static final Duration SUBSCRIBING = Duration.ofMillis(500);
+
+    private final Containerd containerd;
+    private final Consumer<String> changed;
+    private final Runnable connected;
+    private @Nullable Thread thread;
+    private volatile @Nullable ClientCallStreamObserver<SubscribeRequest> call;
+
+    /** {@code changed} hears a container's id, {@code connected} each connection; on threads of their own. */
+    Watch(Containerd containerd, Consumer<String> changed, Runnable connected) {
+        this.containerd = containerd;
+        this.changed = changed;
+        this.connected = connected;
+    }
+
+    /** Begins; again is no error. */
+    synchronized void start() {
+        if (thread == null) {
+            thread = Thread.ofVirtual().name("containerd-events").start(this::run);
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        if (thread != null) {
+            thread.interrupt();
+        }
+    }
+
+    private void run() {
+        try {
+            while (true) {
+                try {
+                    var ended = subscribe();
+                    Thread.ofVirtual().start(() -> {
+                        connected.run();
+                        try {
+                            Thread.sleep(SUBSCRIBING);
+                            connected.run();
+                        } catch (InterruptedException e) {
+                            Thread.currentThread().interrupt();
+                        }
+                    });
+                    ended.await();
+                } catch (HydraException e) {
+                    log.debug("no events: {}", e.text());
+                }
+                Thread.sleep(PAUSE);
+            }
+        } catch (InterruptedException e) {
+            var open = call;
+            if (open != null) {
+                open.cancel("no longer of interest", null);
+            }
+        }
+    }
+
+    private CountDownLatch subscribe() {
+        var ended = new CountDownLatch(1);
+        var mine = "namespace==" + containerd.namespace();
+        EventsGrpc.newStub(containerd.channel())
+                .subscribe(
+                        SubscribeRequest.newBuilder()
+                                .addFilters(mine + ",topic~=|^/tasks/|")
+                                .addFilters(mine + ",topic~=|^/containers/delete$|")
+                                .build(),
+                        new ClientResponseObserver<SubscribeRequest, Envelope>() {
+                            @Override
+                            public void beforeStart(ClientCallStreamObserver<SubscribeRequest> stream) {
+                                call = stream;
+                            }
+
+                            @Override
+                            public void onNext(Envelope event) {
+                                heard(event);
+                            }
+
+                            @Override
+                            public void onError(Throwable e) {
+                                log.debug("the events ended: {}", e.getMessage());
+                                ended.countDown();
+                            }
+
+                            @Override
+                            public void onCompleted() {
+                                ended.countDown();
+                            }
+                        });
+        return ended;
+    }
+
+    private void heard(Envelope event) {
+        if (event.getTopic().startsWith("/tasks/exec")) {
+            return;
+        }
+        try {
+            // Every event in question names its container first, and an exit which of its processes it was.
+            var exit = TaskExit.parseFrom(event.getEvent().getValue());
+            if (event.getTopic().equals("/tasks/exit") && !exit.getId().equals(exit.getContainerId())) {
+                return;
+            }
+            Thread.ofVirtual().start(() -> changed.accept(exit.getContainerId()));
+        } catch (InvalidProtocolBufferException e) {
+            log.warn("an event `{}` that cannot be read", event.getTopic(), e);
+        }
+    }
+}

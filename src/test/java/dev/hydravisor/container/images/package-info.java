@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.container.images;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.container;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.image.registry;
+
+import org.jspecify.annotations.NullMarked;
