@@ -1,5 +1,7 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.agent.AgentService;
+import dev.hydravisor.agent.Approver;
 import dev.hydravisor.host.ForeignText;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.model.Dialog;
@@ -10,21 +12,34 @@ import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelInfo;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
+import dev.hydravisor.model.ToolRound;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Set;
+import org.jline.keymap.KeyMap;
 import org.jline.reader.Candidate;
 import org.jline.reader.EndOfFileException;
 import org.jline.reader.LineReader;
 import org.jline.reader.LineReaderBuilder;
 import org.jline.reader.ParsedLine;
 import org.jline.reader.UserInterruptException;
+import org.jline.reader.Widget;
 import org.jline.reader.impl.DefaultParser;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,14 +51,41 @@ final class DialogView {
     private static final Logger log = LoggerFactory.getLogger(DialogView.class);
     private static final String PROMPT = "you> ";
     private static final int TAIL = 6;
-    private static final List<String> COMMANDS = List.of("/clear", "/exit", "/help", "/history", "/model", "/retry");
+    /** Whoever answers faster has not read what was asked: it was typed before. */
+    private static final Duration READING = Duration.ofMillis(300);
+
+    private static final List<String> COMMANDS = List.of(
+            "/attach",
+            "/clear",
+            "/edit",
+            "/exit",
+            "/give",
+            "/help",
+            "/history",
+            "/model",
+            "/retry",
+            "/save",
+            "/screen",
+            "/system",
+            "/take",
+            "/usage");
+    private static final Set<String> WITH_ARGUMENT = Set.of("/attach", "/model", "/save", "/system");
+    private static final int LONGEST_FILE = 256 << 10;
     private static final String HELP = """
-            Enter sends; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
+            Enter sends, Alt-Enter begins a new line; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
               /model         the models in reach
               /model MODEL   let another model answer; it gets all that was said
               /retry         ask the last question again when it has no whole answer
+              /edit          change the last question and ask it anew
+              /attach FILE   send this text file along with the next question
+              /system TEXT   tell the models how to answer; `/system -` tells them nothing, /system alone shows it
+              /save FILE     write all that was said into a new file, as Markdown
+              /usage         tokens, time to the first token, rate
               /history       all that was said
               /clear         forget all that was said
+              /screen        what the shell of the workspace shows
+              /take          keep the shell to yourself: no model types there until /give
+              /give          let models have the shell again
               /exit          leave; the dialog is kept
               //TEXT         send a message that begins with a slash
             """;
@@ -56,16 +98,39 @@ final class DialogView {
     private final boolean interactive;
     private final PrintWriter out;
     private final boolean dim;
+    private final Workspace workspace;
+    private final StringBuilder attached = new StringBuilder();
+    private Printer printer = new Printer();
+
+    /** The workspace whose shell a dialog's models share; of none where {@code agents} or {@code name} is null. */
+    record Workspace(
+            @Nullable AgentService agents, @Nullable String name) {
+        /** @throws HydraException USAGE where there is none */
+        AgentService require() {
+            if (agents == null || name == null) {
+                throw HydraException.usage("this dialog is of no workspace; `hydra workspace open` opens one");
+            }
+            return agents;
+        }
+
+        String shell() {
+            return String.valueOf(name);
+        }
+    }
 
     /** {@code fresh} is true for a dialog whose name the user does not know yet. */
-    DialogView(Session session, Models models, Endpoint endpoint, Dialog dialog, boolean fresh) {
+    DialogView(Session session, Models models, Endpoint endpoint, Dialog dialog, Workspace workspace, boolean fresh) {
         this.session = session;
         this.models = models;
         this.endpoint = endpoint;
         this.dialog = dialog;
+        this.workspace = workspace;
         this.fresh = fresh;
         this.interactive = session.inIsTerminal() && session.outIsTerminal();
         this.out = interactive ? session.terminal().writer() : session.out();
+        if (workspace.agents() != null && workspace.name() != null) {
+            workspace.agents().hands(workspace.name(), new AtTerminal()).ifPresent(dialog::lend);
+        }
         this.dim = interactive && isBlank("NO_COLOR") && !"dumb".equals(session.environment("TERM"));
     }
 
@@ -83,15 +148,7 @@ final class DialogView {
     }
 
     private void talk() {
-        var reader = LineReaderBuilder.builder()
-                .terminal(session.terminal())
-                .appName("hydra")
-                // Nothing in a message means anything but itself.
-                .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
-                .completer(this::complete)
-                .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
-                .option(LineReader.Option.HISTORY_IGNORE_SPACE, false)
-                .build();
+        var reader = lineReader();
         greet();
         dialog.history().stream()
                 .filter(t -> t.role() == Role.USER)
@@ -116,6 +173,27 @@ final class DialogView {
             out.println("to go on: hydra model chat --dialog " + dialog.id());
             out.flush();
         }
+    }
+
+    private LineReader lineReader() {
+        var reader = LineReaderBuilder.builder()
+                .terminal(session.terminal())
+                .appName("hydra")
+                // Nothing in a message means anything but itself.
+                .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
+                .completer(this::complete)
+                .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
+                .option(LineReader.Option.HISTORY_IGNORE_SPACE, false)
+                .build();
+        Objects.requireNonNull(reader.getKeyMaps().get(LineReader.MAIN))
+                .bind(
+                        (Widget) () -> {
+                            reader.getBuffer().write("\n");
+                            return true;
+                        },
+                        KeyMap.alt('\r'),
+                        KeyMap.alt('\n'));
+        return reader;
     }
 
     private ExitCode answerLines() {
@@ -172,7 +250,7 @@ final class DialogView {
     private void command(String line) {
         var words = line.split("\\s+", 2);
         var argument = words.length == 2 ? words[1] : "";
-        if (!argument.isEmpty() && !words[0].equals("/model")) {
+        if (!argument.isEmpty() && !WITH_ARGUMENT.contains(words[0])) {
             throw HydraException.usage(
                     "`" + words[0] + "` takes nothing behind it; /help tells what there is, // sends a slash");
         }
@@ -180,7 +258,21 @@ final class DialogView {
             case "/help" -> out.print(HELP);
             case "/model" -> model(argument);
             case "/retry" -> answer(dialog::retry);
+            case "/edit" -> edit();
+            case "/attach" -> attach(argument);
+            case "/system" -> system(argument);
+            case "/save" -> save(argument);
+            case "/usage" -> usage();
             case "/history" -> dialog.history().forEach(this::show);
+            case "/screen" -> out.println(workspace.require().screen(workspace.shell()));
+            case "/take" -> {
+                workspace.require().take(workspace.shell());
+                line("the shell is yours; /give lets models have it again");
+            }
+            case "/give" -> {
+                workspace.require().give(workspace.shell());
+                line("models may have the shell");
+            }
             case "/clear" -> {
                 dialog.clear();
                 line("forgotten");
@@ -190,6 +282,103 @@ final class DialogView {
                         + "`; /help tells what there is, // sends a message that begins with a slash");
         }
         out.flush();
+    }
+
+    private void edit() {
+        var last = dialog.history().reversed().stream()
+                .filter(t -> t.role() == Role.USER)
+                .findFirst()
+                .orElseThrow(() -> HydraException.usage("there is no question yet; type one"));
+        if (!interactive) {
+            throw HydraException.usage("/edit needs a terminal; ask the question anew");
+        }
+        try {
+            var edited = lineReader().readLine(PROMPT, null, last.content());
+            if (!edited.isBlank()) {
+                say(edited);
+            }
+        } catch (UserInterruptException | EndOfFileException e) {
+            throw HydraException.interrupted();
+        }
+    }
+
+    private void attach(String argument) {
+        if (argument.isEmpty()) {
+            throw HydraException.usage("say which file: /attach FILE");
+        }
+        var path = session.path(argument);
+        try {
+            if (Files.size(path) > LONGEST_FILE) {
+                throw HydraException.usage("`" + PlainText.shorten(argument) + "` has more than "
+                        + PlainText.bytes(LONGEST_FILE) + "; attach a part of it");
+            }
+            var text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(Files.readAllBytes(path)))
+                    .toString();
+            attached.append("File `")
+                    .append(path.getFileName())
+                    .append("`:\n```\n")
+                    .append(text)
+                    .append("\n```\n\n");
+            line("`" + path.getFileName() + "` goes along with the next question");
+        } catch (CharacterCodingException e) {
+            throw HydraException.usage("`" + PlainText.shorten(argument) + "` is no text in UTF-8; attach a text file");
+        } catch (IOException e) {
+            throw HydraException.notFound("cannot read `" + PlainText.shorten(argument) + "`; look at the name");
+        }
+    }
+
+    private void system(String argument) {
+        if (argument.isEmpty()) {
+            var told = dialog.instruction();
+            line(told.isBlank() ? "the models are told nothing; /system TEXT tells them how to answer" : told);
+            return;
+        }
+        dialog.instruct(argument.strip().equals("-") ? "" : argument);
+        line(argument.strip().equals("-") ? "the models are told nothing any more" : "the models are told so");
+    }
+
+    private void save(String argument) {
+        if (argument.isEmpty()) {
+            throw HydraException.usage("say where: /save FILE");
+        }
+        var text = new StringBuilder("# Dialog `" + dialog.id() + "`\n");
+        for (var turn : dialog.history()) {
+            text.append("\n## ")
+                    .append(turn.role().name().toLowerCase(Locale.ROOT))
+                    .append(turn.role() == Role.ASSISTANT ? " (" + turn.model() + ")" : "")
+                    .append(", ")
+                    .append(turn.at())
+                    .append("\n\n")
+                    .append(turn.content().strip())
+                    .append('\n');
+        }
+        var path = session.path(argument);
+        try {
+            Files.writeString(path, text, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+            line("saved to `" + path + "`");
+        } catch (FileAlreadyExistsException e) {
+            throw HydraException.conflict("`" + path + "` is there already; choose another name");
+        } catch (IOException e) {
+            throw HydraException.failed("cannot write `" + path + "`: " + e.getMessage() + "; choose another place");
+        }
+    }
+
+    private void usage() {
+        var usage = dialog.usage();
+        if (usage.answers() == 0) {
+            line("nothing was answered since this view was opened");
+            return;
+        }
+        line(usage.answers() + " answers, " + usage.questionTokens() + " tokens sent, " + usage.answerTokens()
+                + " tokens said");
+        line(String.format(
+                Locale.ROOT,
+                "the last: first token after %d ms, whole after %d ms%s",
+                usage.firstToken().toMillis(),
+                usage.whole().toMillis(),
+                usage.rate() == 0 ? "" : String.format(Locale.ROOT, ", %.1f tokens/s", usage.rate())));
     }
 
     private void model(String argument) {
@@ -224,7 +413,15 @@ final class DialogView {
     }
 
     private void show(DialogTurn turn) {
-        var who = turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
+        if (turn.role() == Role.TOOL) {
+            ToolRound.parse(turn.content())
+                    .calls()
+                    .forEach(c -> line("  " + c.name() + " " + PlainText.shorten(c.arguments())));
+            return;
+        }
+        var who = turn.role() == Role.SYSTEM
+                ? "system> "
+                : turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
         var mark = mark(turn.finish());
         out.println(who + ForeignText.plain(turn.content()).stripTrailing() + (mark.isEmpty() ? "" : " " + mark));
     }
@@ -240,7 +437,9 @@ final class DialogView {
     }
 
     private void say(String text) {
-        answer(listener -> dialog.say(text, listener));
+        var whole = attached + text;
+        attached.setLength(0);
+        answer(listener -> dialog.say(whole, listener));
     }
 
     private interface Question {
@@ -248,7 +447,7 @@ final class DialogView {
     }
 
     private void answer(Question question) {
-        var printer = new Printer();
+        printer = new Printer();
         try {
             var answer = question.ask(printer);
             printer.end();
@@ -285,6 +484,70 @@ final class DialogView {
     private boolean isBlank(String variable) {
         var value = session.environment(variable);
         return value == null || value.isBlank();
+    }
+
+    /** Asks the user at this terminal; where there is none nothing is allowed. */
+    private final class AtTerminal implements Approver {
+        private static final String CHOICES = "[y]es, [a]lways this very one, [n]o";
+
+        @Override
+        public Answer ask(Request request) {
+            printer.end();
+            if (!interactive) {
+                tell("refused: " + request.tool() + " " + request.subject() + " (" + request.reason()
+                        + ", and there is no terminal to ask at)");
+                return new Answer.No();
+            }
+            line(dialog.model() + " wants to " + request.tool() + ":");
+            line("  " + request.subject());
+            request.detail().lines().forEach(DialogView.this::line);
+            while (true) {
+                var shown = System.nanoTime();
+                var answer = read("allow? " + CHOICES + (request.editable() ? ", [e]dit" : "") + "> ", "");
+                if (System.nanoTime() - shown < READING.toNanos()) {
+                    line("that was typed before the question could be read; answer again");
+                    continue;
+                }
+                switch (answer.strip().toLowerCase(Locale.ROOT)) {
+                    case "y", "yes" -> {
+                        return new Answer.Once();
+                    }
+                    case "a", "always" -> {
+                        return new Answer.Always();
+                    }
+                    case "n", "no" -> {
+                        return new Answer.No();
+                    }
+                    case "e", "edit" -> {
+                        var edited = request.editable() ? read("run> ", request.subject()) : "";
+                        if (!edited.isBlank()) {
+                            return new Answer.Instead(edited);
+                        }
+                    }
+                    default -> {}
+                }
+            }
+        }
+
+        private String read(String prompt, String typed) {
+            var reader = LineReaderBuilder.builder()
+                    .terminal(session.terminal())
+                    .parser(new DefaultParser().quoteChars(new char[0]).escapeChars(new char[0]))
+                    .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
+                    .variable(LineReader.DISABLE_HISTORY, true)
+                    .build();
+            try {
+                return reader.readLine(prompt, null, typed);
+            } catch (UserInterruptException | EndOfFileException e) {
+                throw HydraException.interrupted();
+            }
+        }
+
+        @Override
+        public void tell(String text) {
+            printer.end();
+            line("  " + text);
+        }
     }
 
     /** Prints an answer as it comes, what was thought before it dimmed and at a terminal only. */

@@ -1,22 +1,29 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.agent.AgentService;
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.model.Dialog;
 import dev.hydravisor.model.DialogTurn;
 import dev.hydravisor.model.Dialogs;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelInfo;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
+import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.stereotype.Component;
 
-/** {@code hydra model list} and {@code hydra model chat}. */
+/** {@code hydra model …} for models by themselves, and {@code hydra provider …}. */
 @Component
 final class ModelCommands implements Commands {
     private static final DateTimeFormatter STAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss-SSS");
@@ -27,17 +34,35 @@ final class ModelCommands implements Commands {
             .column("LOADED", m -> m.loaded() ? "yes" : "no")
             .column("WHERE", ModelInfo::where);
 
+    private static final Table<ModelInfo> SHOW = Table.<ModelInfo>named(
+                    "MODEL", m -> m.model().toString())
+            .column("FAMILY", ModelInfo::family)
+            .column("PARAMETERS", ModelInfo::parameters)
+            .column("CONTEXT", m -> m.context() == null ? "" : m.context() + " tokens")
+            .column("ABILITIES", m -> String.join(", ", m.abilities()))
+            .column("LOADED", m -> m.loaded() ? "yes" : "no")
+            .column("WHERE", ModelInfo::where);
+    private static final Table<Models.Reach> PROVIDERS = Table.<Models.Reach>named("PROVIDER", Models.Reach::provider)
+            .column("SET UP", r -> r.setUp() ? "yes" : "no")
+            .column("ACCESS", Models.Reach::access)
+            .column("MODELS", r -> r.models() == 0 ? "" : "" + r.models())
+            .column("TIME", r -> r.millis() == 0 ? "" : r.millis() + " ms")
+            .column("PROBLEM", r -> Objects.requireNonNullElse(r.problem(), ""));
+
     private final Models models;
     private final Dialogs dialogs;
+    private final @Nullable AgentService agents;
     private final Values modelNames;
     private final Values instanceNames;
 
     @Autowired
-    ModelCommands(Models models, Dialogs dialogs, Names names) {
-        this(models, dialogs, names.models(), names.instances());
+    ModelCommands(Models models, Dialogs dialogs, AgentService agents, Names names) {
+        this(models, dialogs, agents, names.models(), names.instances());
     }
 
-    ModelCommands(Models models, Dialogs dialogs, Values modelNames, Values instanceNames) {
+    ModelCommands(
+            Models models, Dialogs dialogs, @Nullable AgentService agents, Values modelNames, Values instanceNames) {
+        this.agents = agents;
         this.models = models;
         this.dialogs = dialogs;
         this.modelNames = modelNames;
@@ -56,6 +81,42 @@ final class ModelCommands implements Commands {
                         .filter()
                         .example("hydra model list --filter loaded=true")
                         .runs(this::list),
+                HydraCommand.named("model show", "show one model: context, abilities, whether it is loaded")
+                        .argument("MODEL", "the model, such as ollama:llama3.2", modelNames)
+                        .output()
+                        .example("hydra model show ollama:llama3.2")
+                        .runs(in -> in.print(
+                                models.find(ModelRef.parse(in.argument("MODEL")), endpoint(in.session())), SHOW)),
+                HydraCommand.named("model pull", "download a model; one that broke off goes on where it was")
+                        .argument("MODEL", "the model, such as ollama:llama3.2", Values.any())
+                        .dryRun()
+                        .example("hydra model pull ollama:llama3.2")
+                        .runs(this::pull),
+                HydraCommand.named("model rm", "delete a downloaded model")
+                        .argument("MODEL", "the model, such as ollama:llama3.2", modelNames)
+                        .dryRun()
+                        .example("hydra model rm ollama:llama3.2")
+                        .runs(this::remove),
+                HydraCommand.named("model ask", "ask a model one question, for scripts")
+                        .argument("QUESTION", "the question; - reads it from standard input", Values.any())
+                        .requiredOption("model", "MODEL", "who answers", modelNames)
+                        .option("system", "TEXT", "how to answer", Values.any())
+                        .output()
+                        .details(
+                                "The answer goes to standard output as it comes; with -o json, whole and with its tokens and times.")
+                        .example("hydra model ask --model ollama:llama3.2 'what is a linked clone?'")
+                        .example("git diff | hydra model ask --model ollama:llama3.2 -")
+                        .runs(this::ask),
+                HydraCommand.named("provider list", "list the providers, and how each is reached")
+                        .output()
+                        .filter()
+                        .example("hydra provider list")
+                        .runs(in -> in.print(models.providers(endpoint(in.session()), false), PROVIDERS)),
+                HydraCommand.named(
+                                "provider test", "ask each provider that is set up for its models, and take the time")
+                        .output()
+                        .example("hydra provider test")
+                        .runs(this::test),
                 HydraCommand.named("model chat", "talk with a model")
                         .optionalArgument(
                                 "MODEL",
@@ -87,6 +148,97 @@ final class ModelCommands implements Commands {
         listing.failures().values().forEach(e -> in.err().println("note: " + PlainText.safe(e.text())));
     }
 
+    private void pull(Invocation in) {
+        var ref = ModelRef.parse(in.argument("MODEL"));
+        if (in.dryRun()) {
+            in.out().println("download `" + ref + "`");
+            return;
+        }
+        models.provider(ref).pull(in.operation(), endpoint(in.session()), ref.id());
+        in.out().println(ref);
+    }
+
+    private void remove(Invocation in) {
+        var ref = ModelRef.parse(in.argument("MODEL"));
+        if (in.dryRun()) {
+            in.out().println("delete `" + ref + "`");
+            return;
+        }
+        models.provider(ref).remove(endpoint(in.session()), ref.id());
+        in.out().println(ref);
+    }
+
+    private void test(Invocation in) {
+        var reached = models.providers(endpoint(in.session()), true);
+        in.print(reached, PROVIDERS);
+        if (reached.stream().anyMatch(r -> r.problem() != null)) {
+            in.exit(ExitCode.UNAVAILABLE.status());
+        }
+    }
+
+    /** An answer for a program. */
+    private record Asked(
+            String model,
+            String answer,
+            String finish,
+            long questionTokens,
+            long answerTokens,
+            long firstTokenMillis,
+            long millis) {}
+
+    private static final Table<Asked> ASKED =
+            Table.<Asked>named("MODEL", Asked::model).column("ANSWER", Asked::answer);
+
+    private void ask(Invocation in) throws IOException {
+        var question = in.argument("QUESTION");
+        if (question.equals("-")) {
+            question = new String(in.session().in().readAllBytes(), StandardCharsets.UTF_8);
+        }
+        var dialog = dialogs.open(
+                "ask-" + UUID.randomUUID(), ModelRef.parse(in.requiredOption("model")), endpoint(in.session()));
+        try {
+            ask(in, dialog, question);
+        } finally {
+            dialog.clear();
+        }
+    }
+
+    private static void ask(Invocation in, Dialog dialog, String question) {
+        if (in.option("system") != null) {
+            dialog.instruct(in.requiredOption("system"));
+        }
+        var live = in.requiredOption("output").equals("table");
+        var answer = dialog.say(question, new Dialog.Listener() {
+            @Override
+            public void token(String text) {
+                if (live) {
+                    in.out().print(text);
+                    in.out().flush();
+                }
+            }
+
+            @Override
+            public void notice(String line) {
+                in.err().println("note: " + PlainText.safe(line));
+            }
+        });
+        if (live) {
+            in.out().println();
+            return;
+        }
+        var usage = dialog.usage();
+        in.print(
+                new Asked(
+                        dialog.model().toString(),
+                        answer.content(),
+                        answer.finish().name().toLowerCase(Locale.ROOT),
+                        usage.questionTokens(),
+                        usage.answerTokens(),
+                        usage.firstToken().toMillis(),
+                        usage.whole().toMillis()),
+                ASKED);
+    }
+
     private void chat(Invocation in) {
         var workspace = in.option("workspace");
         var named = in.option("dialog");
@@ -99,7 +251,9 @@ final class ModelCommands implements Commands {
                 : named != null ? named : "chat-" + STAMP.format(LocalDateTime.now(java.time.ZoneOffset.UTC));
         var endpoint = endpoint(in.session());
         var dialog = dialogs.open(id, model(in.argumentOrNull("MODEL"), id), endpoint);
-        var status = new DialogView(in.session(), models, endpoint, dialog, fresh).run();
+        var status = new DialogView(
+                        in.session(), models, endpoint, dialog, new DialogView.Workspace(agents, workspace), fresh)
+                .run();
         if (status.status() != 0) {
             in.exit(status.status());
         }

@@ -48,8 +48,9 @@ final class SystemCommands implements Commands {
     }
 
     private void doctor(Invocation in) {
-        var findings =
-                checks.parallelStream().flatMap(c -> c.findings().stream()).toList();
+        var findings = checks.parallelStream()
+                .flatMap(c -> c.findings(in.session()::environment).stream())
+                .toList();
         in.print(findings, FINDINGS);
         if (findings.stream().anyMatch(f -> f.level() == Check.Level.ERROR)) {
             in.exit(ExitCode.FAILED.status());

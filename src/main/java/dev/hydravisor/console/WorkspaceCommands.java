@@ -3,6 +3,8 @@ package dev.hydravisor.console;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.workspace.Size;
 import dev.hydravisor.workspace.Workspace;
@@ -26,10 +28,12 @@ class WorkspaceCommands implements Commands {
             .column("REASON", w -> Objects.requireNonNullElse(w.reason(), ""));
 
     private final WorkspaceService workspaces;
+    private final Models models;
     private final Names names;
     private final HydraHome home;
 
-    WorkspaceCommands(WorkspaceService workspaces, Names names, HydraHome home) {
+    WorkspaceCommands(WorkspaceService workspaces, Models models, Names names, HydraHome home) {
+        this.models = models;
         this.workspaces = workspaces;
         this.names = names;
         this.home = home;
@@ -83,6 +87,9 @@ class WorkspaceCommands implements Commands {
                 HydraCommand.named("model attach", "attach a model to an instance")
                         .argument("INSTANCE", "the instance", names.instances())
                         .argument("MODEL", "the model, as provider:id", names.models())
+                        .flag("no-wait", "do not have the model loaded first")
+                        .details("The model is loaded and says its first token; then its dialog opens beside the shell."
+                                + " Several may be attached, each with a pane of its own.")
                         .dryRun()
                         .example("hydra model attach web ollama:llama3.2")
                         .runs(this::attach),
@@ -156,7 +163,12 @@ class WorkspaceCommands implements Commands {
             return;
         }
         var endpoint = Endpoint.of(in.session()::environment);
-        workspaces.attachModel(in.operation(), instance, in.argument("MODEL"), endpoint.environment());
+        var model = ModelRef.parse(in.argument("MODEL"));
+        var operation = in.operation();
+        if (!in.flag("no-wait")) {
+            operation.stage("initialising " + model, () -> models.warmUp(model, endpoint));
+        }
+        workspaces.attachModel(operation, instance, model.toString(), endpoint.environment());
     }
 
     private void detach(Invocation in) {

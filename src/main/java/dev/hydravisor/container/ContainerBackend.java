@@ -28,10 +28,13 @@ import dev.hydravisor.instance.State;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -43,6 +46,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
@@ -87,6 +94,7 @@ public class ContainerBackend implements Backend, DisposableBean {
     private final Watch watch;
     private final String snapshotter;
     private final String home;
+    private final Path run;
     private final Map<String, ReentrantLock> locks = new ConcurrentHashMap<>();
     // The bridge goes with its last container, and not while another one is being put on it.
     private final ReentrantReadWriteLock bridge = new ReentrantReadWriteLock();
@@ -100,6 +108,7 @@ public class ContainerBackend implements Backend, DisposableBean {
         this.images = images;
         this.snapshotter = properties.snapshotter();
         this.files = new ContainerFiles(home);
+        this.run = home.run();
         this.home = "hydra-"
                 + sha256(home.root().toAbsolutePath() + "\n" + containerd.address() + "\n" + containerd.namespace())
                         .substring(0, 8);
@@ -661,6 +670,39 @@ public class ContainerBackend implements Backend, DisposableBean {
                         List.of(),
                         null,
                         null));
+    }
+
+    @Override
+    public Processes.Result exec(Ref ref, InstanceSpec spec, List<String> argv, byte[] input, Duration limit) {
+        var container = require(ref);
+        requireRunning(ref, tasks.find(ref.name()));
+        var process =
+                RuntimeSpec.exec(container.getSpec().getValue().toByteArray(), argv, List.of(), null, null, false);
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        // An interrupt is what ends a process that takes too long.
+        var work = new FutureTask<Integer>(() -> {
+            try (var exec = new Exec(containerd, ref.name(), run)) {
+                return exec.run(process, new ByteArrayInputStream(input), out, err);
+            }
+        });
+        Thread.ofVirtual().name("exec").start(work);
+        try {
+            var status = work.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            return new Processes.Result(
+                    status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+        } catch (TimeoutException e) {
+            throw HydraException.failed("`" + argv.getFirst() + "` did not end within " + limit.toSeconds() + " s");
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof HydraException h
+                    ? explain(h)
+                    : HydraException.failed("cannot run `" + argv.getFirst() + "`: " + e.getMessage(), e);
+        } finally {
+            work.cancel(true);
+        }
     }
 
     /**

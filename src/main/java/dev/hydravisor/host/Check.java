@@ -1,12 +1,19 @@
 package dev.hydravisor.host;
 
 import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** What {@code hydra doctor} asks of one part of the machine. A bean of each module that needs something of the host. */
 @FunctionalInterface
 public interface Check {
     /** Looks once, within a few seconds, and never throws. */
     List<Finding> findings();
+
+    /** As {@link #findings()}, for a user whose environment this is: where a check depends on it. */
+    default List<Finding> findings(Function<String, @Nullable String> environment) {
+        return findings();
+    }
 
     /** How a finding bears on the user's work. */
     enum Level {

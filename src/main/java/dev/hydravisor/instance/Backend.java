@@ -1,5 +1,6 @@
 package dev.hydravisor.instance;
 
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import java.time.Duration;
@@ -71,6 +72,16 @@ public interface Backend {
 
     /** The argv of an interactive shell inside it: over SSH when it offers that within {@code limit}, else its console. */
     List<String> shellCommand(Ref ref, InstanceSpec spec, Duration limit);
+
+    /**
+     * Runs a program inside it to its end, beside all shells.
+     *
+     * @param input its standard input
+     * @throws HydraException UNAVAILABLE when the instance cannot be reached, FAILED when the program outlasts {@code limit}
+     */
+    default Processes.Result exec(Ref ref, InstanceSpec spec, List<String> argv, byte[] input, Duration limit) {
+        throw HydraException.unavailable("nothing can be run in `" + ref.name() + "` beside its shell; use the shell");
+    }
 
     /** The argv of its console. */
     List<String> consoleCommand(Ref ref);

@@ -2,6 +2,7 @@ package dev.hydravisor.instance;
 
 import static java.util.function.Function.identity;
 
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.instance.Backend.Observed;
 import dev.hydravisor.instance.Backend.Ref;
 import dev.hydravisor.instance.InstanceChanged.Change;
@@ -242,6 +243,12 @@ public class InstanceService {
     public List<String> shellCommand(String name, Duration limit) {
         var row = row(name);
         return backend(row).shellCommand(ref(row), spec(row), limit);
+    }
+
+    /** Runs a program in it to its end, beside all shells; errors as {@link Backend#exec}. */
+    public Processes.Result exec(String name, List<String> argv, byte[] input, Duration limit) {
+        var row = row(name);
+        return backend(row).exec(ref(row), spec(row), argv, input, limit);
     }
 
     /** The argv of its console. */

@@ -4,6 +4,7 @@ import dev.hydravisor.host.ForeignText;
 import dev.hydravisor.model.DialogTurn.Finish;
 import dev.hydravisor.model.DialogTurn.Role;
 import dev.hydravisor.model.Provider.Failure;
+import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -12,13 +13,18 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.messages.AssistantMessage;
 import org.springframework.ai.chat.messages.Message;
 import org.springframework.ai.chat.messages.SystemMessage;
+import org.springframework.ai.chat.messages.ToolResponseMessage;
 import org.springframework.ai.chat.messages.UserMessage;
 import org.springframework.ai.chat.model.ChatResponse;
+import org.springframework.ai.chat.prompt.ChatOptions;
 import org.springframework.ai.chat.prompt.Prompt;
+import org.springframework.ai.model.tool.ToolCallingChatOptions;
+import org.springframework.ai.tool.ToolCallback;
+import org.springframework.ai.tool.definition.ToolDefinition;
 
 /**
  * One exchange of a user and a model.
@@ -27,6 +33,8 @@ import org.springframework.ai.chat.prompt.Prompt;
  * for questions that got no answer, and for what the model's context cannot hold: then the oldest questions with their answers are left
  * out, so that what is sent takes at most three quarters of the context, a token being counted as three bytes; a quarter is for the
  * answer. The listener is told when that begins and when it takes more.
+ *
+ * <p>A model that was lent {@link Hands} may ask for tools in place of an answer; what they return goes to it, until it answers.
  */
 public final class Dialog {
     private static final int ATTEMPTS = 3;
@@ -54,6 +62,10 @@ public final class Dialog {
     private final String id;
     private final Endpoint endpoint;
     private volatile ModelRef model;
+    private volatile @Nullable Hands hands;
+    private volatile @Nullable ModelInfo able;
+    private volatile @Nullable ModelRef handless;
+    private volatile Usage usage = new Usage(0, 0, 0, Duration.ZERO, Duration.ZERO, 0);
     private int leftOut;
 
     Dialog(Dialogs dialogs, Models models, String id, ModelRef model, Endpoint endpoint) {
@@ -72,6 +84,11 @@ public final class Dialog {
         return model;
     }
 
+    /** Lets the models of this dialog use tools from now on. */
+    public void lend(Hands hands) {
+        this.hands = hands;
+    }
+
     /** All that was said, oldest first. */
     public List<DialogTurn> history() {
         return dialogs.history(id);
@@ -87,6 +104,56 @@ public final class Dialog {
         model = ref;
         leftOut = 0;
         return info;
+    }
+
+    /**
+     * Tells the models how to answer, from now on and in place of what they were told before.
+     *
+     * @param text empty to tell them nothing any more
+     */
+    public void instruct(String text) {
+        dialogs.store(new DialogTurn(id, Role.SYSTEM, null, text, Finish.COMPLETE, Dialogs.now()));
+    }
+
+    /** What the models are told; empty for nothing. */
+    public String instruction() {
+        return instruction(history());
+    }
+
+    private static String instruction(List<DialogTurn> history) {
+        return history.stream()
+                .filter(t -> t.role() == Role.SYSTEM)
+                .reduce("", (_, t) -> t.content(), (_, last) -> last);
+    }
+
+    /**
+     * What this dialog has taken since it was opened.
+     *
+     * @param answers turns of models, tool calls included
+     * @param questionTokens tokens sent, where the provider counts them
+     * @param answerTokens tokens said
+     * @param firstToken of the last answer: from the question to the first token
+     * @param whole of the last answer
+     * @param rate tokens a second of the last answer, after its first; 0 where that is not known
+     */
+    public record Usage(
+            int answers, long questionTokens, long answerTokens, Duration firstToken, Duration whole, double rate) {}
+
+    public Usage usage() {
+        return usage;
+    }
+
+    private void count(Reader reader, long start) {
+        var first = Duration.ofNanos(reader.first == 0 ? 0 : reader.first - start);
+        var whole = Duration.ofNanos(System.nanoTime() - start);
+        var seconds = whole.minus(first).toNanos() / 1e9;
+        usage = new Usage(
+                usage.answers() + 1,
+                usage.questionTokens() + reader.questionTokens,
+                usage.answerTokens() + reader.answerTokens,
+                first,
+                whole,
+                reader.answerTokens > 1 && seconds > 0 ? (reader.answerTokens - 1) / seconds : 0);
     }
 
     /** Forgets all that was said. */
@@ -121,17 +188,28 @@ public final class Dialog {
     public DialogTurn retry(Listener listener) {
         return exclusively(() -> {
             var history = history();
-            if (history.isEmpty()
-                    || (history.getLast().role() != Role.USER
+            int question = lastQuestion(history);
+            if (question < 0
+                    || (history.getLast().role() == Role.ASSISTANT
                             && WHOLE.contains(history.getLast().finish()))) {
                 throw HydraException.conflict("there is no question without a whole answer; type a new one");
             }
-            int question = history.size() - 1;
-            while (question >= 0 && history.get(question).role() != Role.USER) {
-                question--;
-            }
-            return answer(history.subList(0, question + 1), listener);
+            // What tools did for it is done: the model goes on from there.
+            var kept = new ArrayList<>(history.subList(0, question + 1));
+            history.stream()
+                    .skip(question + 1)
+                    .filter(t -> t.role() == Role.TOOL)
+                    .forEach(kept::add);
+            return answer(kept, listener);
         });
+    }
+
+    private static int lastQuestion(List<DialogTurn> history) {
+        int question = history.size() - 1;
+        while (question >= 0 && history.get(question).role() != Role.USER) {
+            question--;
+        }
+        return question;
     }
 
     private DialogTurn exclusively(Callable<DialogTurn> work) {
@@ -147,20 +225,119 @@ public final class Dialog {
     private DialogTurn answer(List<DialogTurn> history, Listener listener) {
         var asked = model;
         var text = new StringBuilder();
-        try {
+        try (var task = task(asked, listener)) {
             if (models.offline()) {
                 models.find(asked, endpoint);
             }
-            var finish = stream(asked, prompt(asked, history, listener), text, listener);
-            return dialogs.store(new DialogTurn(id, Role.ASSISTANT, asked, text.toString(), finish, Dialogs.now()));
+            var messages = new ArrayList<>(messages(asked, history, task, listener));
+            while (true) {
+                var reader = stream(asked, messages, task, text, listener);
+                if (task == null || reader.calls.isEmpty()) {
+                    return dialogs.store(
+                            new DialogTurn(id, Role.ASSISTANT, asked, text.toString(), reader.finish, Dialogs.now()));
+                }
+                task.task().turn(reader.questionTokens + reader.answerTokens);
+                var round = use(asked, task, text.toString(), reader.calls);
+                text.setLength(0);
+                messages.addAll(messages(round));
+            }
         } catch (InterruptedException e) {
             keep(asked, text, Finish.INTERRUPTED);
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();
         } catch (RuntimeException e) {
-            keep(asked, text, text.isEmpty() ? Finish.FAILED : Finish.CUT);
+            var stopped = e instanceof HydraException h && h.exitCode() == ExitCode.INTERRUPTED;
+            keep(asked, text, stopped ? Finish.INTERRUPTED : text.isEmpty() ? Finish.FAILED : Finish.CUT);
             throw e;
         }
+    }
+
+    /** The hands of one task, as Spring AI knows tools. */
+    private record Work(Hands.Task task, String briefing, List<ToolCallback> tools) implements AutoCloseable {
+        @Override
+        public void close() {
+            task.close();
+        }
+    }
+
+    private @Nullable Work task(ModelRef asked, Listener listener) {
+        var lent = hands;
+        if (lent == null) {
+            return null;
+        }
+        var abilities = abilities(asked);
+        if (!abilities.isEmpty() && !abilities.contains("tools")) {
+            if (!asked.equals(handless)) {
+                handless = asked;
+                listener.notice("`" + asked + "` cannot use tools; it can only talk");
+            }
+            return null;
+        }
+        var task = lent.begin(asked);
+        return new Work(
+                task,
+                lent.briefing(),
+                lent.tools().stream().map(t -> callback(t, task)).toList());
+    }
+
+    private List<String> abilities(ModelRef asked) {
+        var known = able;
+        if (known == null || !known.model().equals(asked)) {
+            try {
+                known = models.provider(asked).model(endpoint, asked.id());
+            } catch (HydraException e) {
+                return List.of(); // the question itself will say why
+            }
+            able = known;
+        }
+        return known.abilities();
+    }
+
+    private static ToolCallback callback(Tool tool, Hands.Task task) {
+        var definition = ToolDefinition.builder()
+                .name(tool.name())
+                .description(tool.description())
+                .inputSchema(tool.schema())
+                .build();
+        return new ToolCallback() {
+            @Override
+            public ToolDefinition getToolDefinition() {
+                return definition;
+            }
+
+            @Override
+            public String call(String arguments) {
+                try {
+                    return task.use(tool.name(), arguments);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                    throw HydraException.interrupted();
+                }
+            }
+        };
+    }
+
+    /** Does what the model asks for, and stores it with its results whatever happens. */
+    private ToolRound use(ModelRef asked, Work work, String said, List<AssistantMessage.ToolCall> calls) {
+        var done = new ArrayList<ToolRound.Call>();
+        try {
+            for (var call : calls) {
+                var result = work.tools().stream()
+                        .filter(t -> t.getToolDefinition().name().equals(call.name()))
+                        .findFirst()
+                        .map(t -> t.call(call.arguments()))
+                        .orElse("error: there is no such tool");
+                done.add(new ToolRound.Call(call.id(), call.name(), call.arguments(), result));
+            }
+        } finally {
+            calls.stream()
+                    .skip(done.size())
+                    .forEach(c -> done.add(
+                            new ToolRound.Call(c.id(), c.name(), c.arguments(), "error: the user stopped the task")));
+            dialogs.store(new DialogTurn(
+                    id, Role.TOOL, asked, new ToolRound(said, done).json(), Finish.COMPLETE, Dialogs.now()));
+        }
+        return new ToolRound(said, done);
     }
 
     private void keep(ModelRef asked, StringBuilder text, Finish finish) {
@@ -168,15 +345,19 @@ public final class Dialog {
     }
 
     /** Streams one answer into {@code text}; asks again, a few times, as long as the model has said nothing at all. */
-    private Finish stream(ModelRef asked, Prompt prompt, StringBuilder text, Listener listener)
+    private Reader stream(
+            ModelRef asked, List<Message> messages, @Nullable Work work, StringBuilder text, Listener listener)
             throws InterruptedException {
         var provider = models.provider(asked);
         for (int attempt = 1; ; attempt++) {
             var reader = new Reader(text, listener);
+            var start = System.nanoTime();
             Failure failure;
             try {
-                Answer.read(provider.chat(endpoint, asked.id()).stream(prompt), provider.patience(), reader::take);
-                return reader.finish;
+                var chat = provider.chat(endpoint, asked.id());
+                Answer.read(chat.stream(prompt(messages, chat.getOptions(), work)), provider.patience(), reader::take);
+                count(reader, start);
+                return reader;
             } catch (ListenerFailed e) {
                 throw e.cause;
             } catch (RuntimeException e) {
@@ -195,26 +376,35 @@ public final class Dialog {
         }
     }
 
-    private Prompt prompt(ModelRef asked, List<DialogTurn> history, Listener listener) {
-        var system = history.stream()
-                .filter(t -> t.role() == Role.SYSTEM)
-                .<Message>map(t -> new SystemMessage(t.content()))
-                .toList();
-        var said = messages(history);
-        int total = Stream.concat(system.stream(), said.stream())
-                .mapToInt(Dialog::tokens)
-                .sum();
+    private static Prompt prompt(List<Message> messages, ChatOptions options, @Nullable Work work) {
+        return work != null && options instanceof ToolCallingChatOptions able
+                ? new Prompt(messages, able.mutate().toolCallbacks(work.tools()).build())
+                : new Prompt(messages);
+    }
+
+    private List<Message> messages(ModelRef asked, List<DialogTurn> history, @Nullable Work work, Listener listener) {
+        var messages = new ArrayList<Message>();
+        if (work != null) {
+            messages.add(new SystemMessage(work.briefing()));
+        }
+        var instruction = instruction(history);
+        if (!instruction.isBlank()) {
+            messages.add(new SystemMessage(instruction));
+        }
+        var exchanges = exchanges(history);
+        int total =
+                tokens(messages) + exchanges.stream().mapToInt(Dialog::tokens).sum();
         var window = total <= SURELY_FITS
                 ? OptionalInt.empty()
                 : models.provider(asked).window(endpoint, asked.id());
         int first = 0;
         if (window.isPresent()) {
             int room = window.getAsInt() / 4 * 3;
-            for (; total > room && first < said.size() - 1; first += 2) {
-                total -= tokens(said.get(first)) + tokens(said.get(first + 1));
+            for (; total > room && first < exchanges.size() - 1; first++) {
+                total -= tokens(exchanges.get(first));
             }
             if (first > leftOut) {
-                listener.notice("the first " + first + " turns no longer fit into the " + window.getAsInt()
+                listener.notice("the first " + 2 * first + " turns no longer fit into the " + window.getAsInt()
                         + " tokens of `" + asked + "` and are not sent; /clear begins anew");
             }
             if (total > room) {
@@ -223,33 +413,75 @@ public final class Dialog {
             }
         }
         leftOut = first;
-        return new Prompt(
-                Stream.concat(system.stream(), said.stream().skip(first)).toList());
-    }
-
-    /** Questions, each with the last answer it got, and at the end the one to be answered; those that got none are left out. */
-    private static List<Message> messages(List<DialogTurn> history) {
-        var messages = new ArrayList<Message>();
-        var question = "";
-        var answer = "";
-        for (var turn : history) {
-            if (turn.role() == Role.USER) {
-                if (!answer.isEmpty()) {
-                    messages.add(new UserMessage(question));
-                    messages.add(new AssistantMessage(answer));
-                }
-                question = turn.content();
-                answer = "";
-            } else if (turn.role() == Role.ASSISTANT && !turn.content().isEmpty()) {
-                answer = turn.content();
-            }
-        }
-        messages.add(new UserMessage(question));
+        exchanges.stream().skip(first).forEach(messages::addAll);
         return messages;
     }
 
-    private static int tokens(Message message) {
-        var text = message.getText();
+    /**
+     * Each question with what tools did for it and the last answer it got, and at the end the one to be answered; those that got
+     * nothing are left out.
+     */
+    private static List<List<Message>> exchanges(List<DialogTurn> history) {
+        var exchanges = new ArrayList<List<Message>>();
+        var last = lastQuestion(history);
+        for (int i = 0; i < history.size(); i++) {
+            if (history.get(i).role() != Role.USER) {
+                continue;
+            }
+            var exchange = new ArrayList<Message>(
+                    List.of(new UserMessage(history.get(i).content())));
+            var answer = "";
+            for (int j = i + 1; j < history.size() && history.get(j).role() != Role.USER; j++) {
+                var turn = history.get(j);
+                if (turn.role() == Role.TOOL) {
+                    exchange.addAll(messages(ToolRound.parse(turn.content())));
+                } else if (turn.role() == Role.ASSISTANT && !turn.content().isEmpty()) {
+                    answer = turn.content();
+                }
+            }
+            if (i == last) {
+                exchanges.add(exchange);
+            } else if (!answer.isEmpty() || exchange.size() > 1) {
+                exchange.add(new AssistantMessage(answer.isEmpty() ? "(stopped)" : answer));
+                exchanges.add(exchange);
+            }
+        }
+        return exchanges;
+    }
+
+    private static List<Message> messages(ToolRound round) {
+        return List.of(
+                AssistantMessage.builder()
+                        .content(round.text())
+                        .toolCalls(round.calls().stream()
+                                .map(c -> new AssistantMessage.ToolCall(c.id(), "function", c.name(), c.arguments()))
+                                .toList())
+                        .build(),
+                ToolResponseMessage.builder()
+                        .responses(round.calls().stream()
+                                .map(c -> new ToolResponseMessage.ToolResponse(c.id(), c.name(), c.result()))
+                                .toList())
+                        .build());
+    }
+
+    private static int tokens(List<Message> messages) {
+        return messages.stream()
+                .mapToInt(m -> switch (m) {
+                    case AssistantMessage a ->
+                        tokens(a.getText())
+                                + a.getToolCalls().stream()
+                                        .mapToInt(c -> tokens(c.arguments()))
+                                        .sum();
+                    case ToolResponseMessage t ->
+                        t.getResponses().stream()
+                                .mapToInt(r -> tokens(r.responseData()))
+                                .sum();
+                    default -> tokens(m.getText());
+                })
+                .sum();
+    }
+
+    private static int tokens(@Nullable String text) {
         return 4 + (text == null ? 0 : text.getBytes(StandardCharsets.UTF_8).length / 3);
     }
 
@@ -259,7 +491,11 @@ public final class Dialog {
         private final Listener listener;
         private final ForeignText plain = new ForeignText();
         private final ForeignText plainThoughts = new ForeignText();
+        private final List<AssistantMessage.ToolCall> calls = new ArrayList<>();
         private boolean said;
+        private long questionTokens;
+        private long answerTokens;
+        private long first;
         private Finish finish = Finish.COMPLETE;
 
         Reader(StringBuilder text, Listener listener) {
@@ -268,6 +504,11 @@ public final class Dialog {
         }
 
         void take(ChatResponse response) {
+            var usage = response.getMetadata().getUsage();
+            if (usage != null && usage.getTotalTokens() > 0) {
+                questionTokens = usage.getPromptTokens();
+                answerTokens = usage.getCompletionTokens();
+            }
             var result = response.getResult();
             if (result == null) {
                 return;
@@ -276,19 +517,30 @@ public final class Dialog {
                 finish = Finish.LENGTH;
             }
             if (result.getMetadata().get("thinking") instanceof String thought && !thought.isEmpty()) {
-                said = true;
+                began();
                 var shown = plainThoughts.next(thought);
                 tell(() -> listener.thinking(shown));
             }
+            if (result.getOutput().hasToolCalls()) {
+                began();
+                calls.addAll(result.getOutput().getToolCalls());
+            }
             var token = result.getOutput().getText();
             if (token != null && !token.isEmpty()) {
-                said = true;
+                began();
                 text.append(token);
                 var shown = plain.next(token);
                 if (!shown.isEmpty()) {
                     tell(() -> listener.token(shown));
                 }
             }
+        }
+
+        private void began() {
+            if (!said) {
+                first = System.nanoTime();
+            }
+            said = true;
         }
 
         private static void tell(Runnable word) {

@@ -15,7 +15,9 @@ public record DialogTurn(
     public enum Role {
         USER,
         ASSISTANT,
-        SYSTEM
+        SYSTEM,
+        /** The model used tools; the content is a {@link ToolRound}. */
+        TOOL
     }
 
     /** How a turn ended. */

@@ -1,5 +1,6 @@
 package dev.hydravisor.model;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param context tokens the model can attend to at most; null where the provider does not say
  * @param loaded whether it is in memory, so that the first token comes at once
  * @param remote whether what is said to it leaves for a machine other than the one that the user named
+ * @param abilities such as {@code tools}, {@code thinking}, {@code vision}; empty where the provider does not say
  * @param where the machine that computes: {@code this machine} or a host's name
  */
 public record ModelInfo(
@@ -21,4 +23,5 @@ public record ModelInfo(
         @Nullable Integer context,
         boolean loaded,
         boolean remote,
+        List<String> abilities,
         String where) {}

@@ -1,6 +1,7 @@
 package dev.hydravisor.model;
 
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
 import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
@@ -15,6 +16,14 @@ public interface Provider {
     /** As in a {@link ModelRef}. */
     String name();
 
+    /** Whether there is any sign that the user wants it: one that is not set up is left alone unless a model of it is named. */
+    default boolean isSetUp(Endpoint endpoint) {
+        return true;
+    }
+
+    /** Where it is reached and as whom, in one line without secrets; nothing but the credentials is looked up. */
+    String access(Endpoint endpoint);
+
     /** What can be talked to. Answers within seconds. */
     List<ModelInfo> models(Endpoint endpoint);
 
@@ -24,6 +33,20 @@ public interface Provider {
      * @throws HydraException NOT_FOUND with how to get it when it is not there
      */
     ModelInfo model(Endpoint endpoint, String id);
+
+    /**
+     * Downloads a model; one that is there is brought up to date. A download that broke off goes on where it was.
+     *
+     * @throws HydraException USAGE where models are not downloaded
+     */
+    default void pull(Operation operation, Endpoint endpoint, String id) {
+        throw HydraException.usage("models of " + name() + " are not downloaded; they are there, or not");
+    }
+
+    /** Deletes a downloaded model; errors as {@link #pull}, NOT_FOUND when it is not there. */
+    default void remove(Endpoint endpoint, String id) {
+        throw HydraException.usage("models of " + name() + " are not downloaded, so none can be deleted");
+    }
 
     /** Tokens the model would attend to right now, question and answer together; empty when that cannot be known. */
     OptionalInt window(Endpoint endpoint, String id);

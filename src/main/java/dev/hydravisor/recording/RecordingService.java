@@ -197,6 +197,11 @@ public class RecordingService {
         }
     }
 
+    /** The file that the output of the terminal is appended to, byte by byte, as it comes. */
+    public Path output(String id) {
+        return archive(id).file(Archive.RAW);
+    }
+
     /** Something happened beside the terminal. It is on the disk when this returns. */
     public void dialog(String id, DialogEntry entry) {
         var archive = archive(id);

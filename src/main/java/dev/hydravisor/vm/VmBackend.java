@@ -1,6 +1,7 @@
 package dev.hydravisor.vm;
 
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.image.Image;
 import dev.hydravisor.image.ImageService;
 import dev.hydravisor.instance.Backend;
@@ -348,6 +349,17 @@ public class VmBackend implements Backend {
             status = require(ref);
         }
         return consoleCommand(ref);
+    }
+
+    @Override
+    public Processes.Result exec(Ref ref, InstanceSpec spec, List<String> argv, byte[] input, Duration limit) {
+        var status = require(ref);
+        var access = status.isActive() ? access(status, (VmSpec) spec) : null;
+        if (access == null) {
+            throw HydraException.unavailable(
+                    "vm `" + ref.name() + "` cannot be reached by ssh: it has no address; use its shell");
+        }
+        return access.exec(argv, input, limit);
     }
 
     private @Nullable SshAccess access(Status status, VmSpec spec) {

@@ -411,6 +411,9 @@ public class WorkspaceService {
 
     @EventListener
     void said(DialogTurn turn) {
+        if (turn.role() == DialogTurn.Role.TOOL) {
+            return; // each call left its marks while it was done
+        }
         instanceRows
                 .findByName(turn.dialogId())
                 .flatMap(i -> workspaces.findById(i.getId()))

@@ -7,6 +7,7 @@ import dev.hydravisor.model.DialogFixture;
 import dev.hydravisor.model.DialogTurn.Finish;
 import dev.hydravisor.standin.StandInProcess;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -61,8 +62,8 @@ class DialogViewIT {
             ollama.restart();
         }
         dialog = "view-" + ++number;
-        console =
-                new Console(List.of(new ModelCommands(daemon.models(), daemon.dialogs(), Values.any(), Values.any())));
+        console = new Console(
+                List.of(new ModelCommands(daemon.models(), daemon.dialogs(), null, Values.any(), Values.any())));
     }
 
     @AfterEach
@@ -351,7 +352,6 @@ class DialogViewIT {
         for (var argv : List.of(
                 List.of("model", "chat"),
                 List.of("model", "chat", "a b"),
-                List.of("model", "chat", "bedrock:x"),
                 List.of("model", "chat", "echo", "--dialog", "../\u001b[2J"),
                 List.of("model", "chat", "echo", "--dialog", "x", "--workspace", "y"))) {
             var pipe = pipe("", argv.toArray(String[]::new));
@@ -359,5 +359,123 @@ class DialogViewIT {
             errors.add(pipe.complained());
         }
         assertThat(errors).allSatisfy(e -> assertThat(e).startsWith("error: ").hasLineCount(1));
+    }
+
+    @Test
+    void aFileGoesAlongWithTheNextQuestionAndWithNoOther() throws IOException {
+        var file = Files.writeString(folder.resolve("notes.txt"), "port 8080\n");
+        chat("echo");
+        type("/attach " + file + "\r");
+        expect("`notes.txt` goes along with the next question");
+        type("which port\r");
+        expect("port 8080");
+        expect("which port");
+        expect(PROMPT);
+        type("and now\r");
+        expect("ollama:echo> and now");
+        type("/attach " + folder + "/none\r");
+        expect("error: cannot read");
+        Files.write(folder.resolve("bytes"), new byte[] {(byte) 0xff, 0});
+        type("/attach " + folder + "/bytes\r");
+        expect("is no text in UTF-8");
+    }
+
+    @Test
+    void theModelsAreToldHowToAnswerUntilTheyAreToldOtherwise() {
+        chat("recite");
+        type("/system be brief\r");
+        expect("the models are told so");
+        type("one\r");
+        expect("system: be brief");
+        expect(PROMPT);
+        type("/system be kind\r");
+        expect("the models are told so");
+        type("two\r");
+        assertThat(expect("user: two")).contains("system: be kind");
+        expect(PROMPT);
+        type("/system -\r");
+        expect("told nothing any more");
+        type("/system\r");
+        expect("the models are told nothing");
+    }
+
+    @Test
+    void theLastQuestionIsChangedAndAskedAnew() {
+        chat("echo");
+        type("helo\r");
+        expect("ollama:echo> helo");
+        expect(PROMPT);
+        type("/edit\r");
+        expect("helo");
+        type("\u007flo\r");
+        expect("ollama:echo> hello");
+    }
+
+    @Test
+    void altEnterBeginsANewLineOfTheMessage() {
+        chat("echo");
+        type("first\u001b\rsecond\r");
+        expect("ollama:echo> first\r\nsecond");
+    }
+
+    @Test
+    void theDialogIsSavedToANewFileOnly() throws IOException {
+        chat("echo");
+        type("keep me\r");
+        expect("ollama:echo> keep me");
+        expect(PROMPT);
+        var file = folder.resolve("saved-" + dialog + ".md");
+        type("/save " + file + "\r");
+        expect("saved to");
+        assertThat(Files.readString(file)).contains("## user", "## assistant (ollama:echo)", "keep me");
+        type("/save " + file + "\r");
+        expect("is there already");
+    }
+
+    @Test
+    void usageCountsTokensAndTimes() {
+        chat("echo");
+        type("/usage\r");
+        expect("nothing was answered");
+        type("one two three\r");
+        expect("ollama:echo> one two three");
+        type("/usage\r");
+        assertThat(expect("the last: first token after ")).contains("1 answers", "3 tokens said");
+    }
+
+    @Test
+    void aScriptAsksOneQuestionAndLeavesNothingBehind() {
+        assertThat(pipe("", "model", "ask", "--model", "echo", "hello there").printed())
+                .isEqualTo("hello there\n");
+        assertThat(pipe("from\na pipe", "model", "ask", "--model", "echo", "-").printed())
+                .isEqualTo("from\na pipe\n");
+        var json = tools.jackson.databind.json.JsonMapper.shared()
+                .readTree(pipe("", "model", "ask", "--model", "recite", "--system", "be brief", "-o", "json", "hi")
+                        .printed());
+        assertThat(json.path("answer").asString("")).contains("system: be brief", "user: hi");
+        assertThat(json.path("finish").asString("")).isEqualTo("complete");
+        assertThat(json.path("answer_tokens").asInt(0)).isPositive();
+        assertThat(pipe("", "model", "ask", "--model", "never-there", "hi").complained())
+                .contains("error: model `never-there` is not there");
+        assertThat(status).hasValue(3);
+    }
+
+    @Test
+    void modelsAreShownPulledAndDeleted() {
+        assertThat(pipe("", "model", "show", "think").printed()).contains("131072 tokens", "completion", "thinking");
+        assertThat(pipe("", "model", "rm", "count").printed()).isEqualTo("ollama:count\n");
+        assertThat(pipe("", "model", "rm", "count").complained()).contains("is not there");
+        assertThat(pipe("", "model", "pull", "count").printed()).isEqualTo("ollama:count\n");
+        assertThat(pipe("", "model", "show", "count").printed()).contains("ollama:count");
+        assertThat(pipe("", "model", "pull", "nobody-has-this").complained())
+                .contains("error: ollama could not pull it");
+        assertThat(pipe("", "model", "pull", "bedrock:x").complained())
+                .contains("models of bedrock are not downloaded");
+    }
+
+    @Test
+    void providersAreListedWithoutBeingAskedAndTestedWithTheirTimes() {
+        assertThat(pipe("", "provider", "list").printed()).contains("ollama", ollama.url(), "bedrock");
+        assertThat(pipe("", "provider", "test", "-o", "json").printed()).contains("\"millis\"");
     }
 }

@@ -441,7 +441,6 @@ class DialogIT {
     @Test
     void namesThatAreNoneAreRefused() {
         assertThatThrownBy(() -> open("a b", "echo")).hasMessageContaining("is no name of a dialog");
-        assertThatThrownBy(() -> open("x", "bedrock:y")).hasMessageContaining("there is no provider `bedrock`");
         assertThatThrownBy(() -> say(" \n")).hasMessageContaining("nothing to say");
     }
 }

@@ -117,19 +117,27 @@ final class LoopbackServer implements AutoCloseable {
         private final OutputStream out;
         private final String method;
         private final String path;
+        private final String query;
         private final Map<String, String> headers;
         private final byte[] body;
         private boolean started;
         private boolean ended;
 
         private Exchange(
-                Socket socket, InputStream in, String method, String path, Map<String, String> headers, byte[] body)
+                Socket socket,
+                InputStream in,
+                String method,
+                String path,
+                String query,
+                Map<String, String> headers,
+                byte[] body)
                 throws IOException {
             this.socket = socket;
             this.in = in;
             this.out = socket.getOutputStream();
             this.method = method;
             this.path = path;
+            this.query = query;
             this.headers = headers;
             this.body = body;
         }
@@ -162,7 +170,8 @@ final class LoopbackServer implements AutoCloseable {
             String target = words[1];
             int query = target.indexOf('?');
             String path = query < 0 ? target : target.substring(0, query);
-            return new Exchange(socket, in, words[0], path, headers, body);
+            return new Exchange(
+                    socket, in, words[0], path, query < 0 ? "" : target.substring(query + 1), headers, body);
         }
 
         private static String line(InputStream in) throws IOException {
@@ -207,6 +216,16 @@ final class LoopbackServer implements AutoCloseable {
 
         String path() {
             return path;
+        }
+
+        /** What stands behind the question mark, as it was sent. */
+        String query() {
+            return query;
+        }
+
+        /** A header, by its name in lower case; null when it was not sent. */
+        String header(String name) {
+            return headers.get(name);
         }
 
         byte[] body() {
@@ -294,6 +313,7 @@ final class LoopbackServer implements AutoCloseable {
                 case 200 -> "OK";
                 case 400 -> "Bad Request";
                 case 401 -> "Unauthorized";
+                case 403 -> "Forbidden";
                 case 404 -> "Not Found";
                 case 405 -> "Method Not Allowed";
                 case 429 -> "Too Many Requests";

@@ -15,7 +15,7 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>Streamed, each token is a line and a chunk of its own; with {@code "stream": false} the tokens are gathered into
  * the one object that {@link #done} sends. The methods below "how answers go wrong" break the protocol as their names say.
  */
-final class Reply {
+class Reply {
 
     static final String NDJSON = "application/x-ndjson";
     static final String JSON = "application/json; charset=utf-8";
@@ -30,11 +30,11 @@ final class Reply {
     record Call(String tool, ObjectNode arguments) {}
 
     /** Ends an answer whose limit of tokens is reached. */
-    private static final class LimitReached extends IOException {
+    static final class LimitReached extends IOException {
         private static final long serialVersionUID = 1L;
     }
 
-    private final LoopbackServer.Exchange exchange;
+    final LoopbackServer.Exchange exchange;
     private final Shape shape;
     private final boolean stream;
     private final Options options;
@@ -42,13 +42,13 @@ final class Reply {
     private final Map<String, String> remote;
     private final String model;
     private final long start;
-    private final StringBuilder content = new StringBuilder();
+    final StringBuilder content = new StringBuilder();
     private final StringBuilder thinking = new StringBuilder();
     private final ArrayNode calls = Wire.JSON.createArrayNode();
     private long loadNanos;
     private long firstNanos;
-    private int promptTokens;
-    private int tokens;
+    int promptTokens;
+    int tokens;
 
     /**
      * @param start when the request came, as {@link System#nanoTime} tells it
@@ -154,7 +154,7 @@ final class Reply {
         }
     }
 
-    private void pace() throws IOException, InterruptedException {
+    final void pace() throws IOException, InterruptedException {
         if (limit > 0 && tokens >= limit) {
             throw new LimitReached();
         }
@@ -226,6 +226,11 @@ final class Reply {
         } else {
             refuse(500, error, Map.of());
         }
+    }
+
+    /** Fails because the client's credentials have expired meanwhile. */
+    void expire() throws IOException {
+        fail("unauthorized");
     }
 
     /** Answers with a page of another kind. */

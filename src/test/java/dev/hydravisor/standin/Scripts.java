@@ -213,6 +213,10 @@ final class Scripts {
                 reply.done("stop");
             }
         });
+        row("expired", "n=3 tokens, then the credentials have expired", (reply, asked) -> {
+            begin(reply, asked);
+            reply.expire();
+        });
         row(
                 "throttled",
                 "status 429 with Retry-After: after=1 s for n=1 request, then an echo, in turn",

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@link OllamaStandIn} as a process of its own, for tests: started on any free port, stopped or killed at will, and
+ * {@link OllamaStandIn} or {@link BedrockStandIn} as a process of its own, for tests: started on any free port, stopped or killed at will, and
  * started again where its clients expect it. It ends with the JVM that started it, whatever ends that.
  */
 public final class StandInProcess implements AutoCloseable {
@@ -24,20 +24,31 @@ public final class StandInProcess implements AutoCloseable {
     private static final String LISTENING = "listening on ";
     private static final long PATIENCE_SECONDS = 20;
 
+    private final Class<?> program;
     private final List<String> options;
     private final Path work;
     private Process process;
     private String url;
 
-    private StandInProcess(List<String> options, Path work) {
+    private StandInProcess(Class<?> program, List<String> options, Path work) {
+        this.program = program;
         this.options = options;
         this.work = work;
     }
 
     /** Starts one with options of {@link OllamaStandIn}; without any, it has the scripted models alone. */
     public static StandInProcess start(String... options) throws IOException {
+        return start(OllamaStandIn.class, options);
+    }
+
+    /** Starts one of Bedrock. */
+    public static StandInProcess startBedrock() throws IOException {
+        return start(BedrockStandIn.class);
+    }
+
+    private static StandInProcess start(Class<?> program, String... options) throws IOException {
         Path work = Files.createTempDirectory("standin-process-");
-        StandInProcess standIn = new StandInProcess(List.of(options), work);
+        StandInProcess standIn = new StandInProcess(program, List.of(options), work);
         try {
             standIn.launch("0");
         } catch (IOException | RuntimeException e) {
@@ -67,7 +78,7 @@ public final class StandInProcess implements AutoCloseable {
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
                 classPath(),
-                OllamaStandIn.class.getName()));
+                program.getName()));
         command.addAll(List.of("--port", port));
         command.addAll(
                 List.of("--parent-pid", Long.toString(ProcessHandle.current().pid())));
@@ -81,7 +92,7 @@ public final class StandInProcess implements AutoCloseable {
         String line = output.readLine();
         if (line == null || !line.startsWith(LISTENING)) {
             process.destroyForcibly();
-            throw new IOException("the stand-in for Ollama did not start: " + Files.readString(log()));
+            throw new IOException("the stand-in did not start: " + Files.readString(log()));
         }
         Thread.ofVirtual().name("stand-in output").start(() -> drain(output));
         url = line.substring(LISTENING.length());

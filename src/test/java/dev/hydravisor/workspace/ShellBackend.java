@@ -1,5 +1,6 @@
 package dev.hydravisor.workspace;
 
+import dev.hydravisor.host.Processes;
 import dev.hydravisor.instance.Backend;
 import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.Kind;
@@ -13,9 +14,9 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** Instances that are but a real shell on this machine: enough for what happens in panes. */
-class ShellBackend implements Backend {
-    final Map<UUID, Observed> instances = new ConcurrentHashMap<>();
-    volatile List<String> shell = List.of("/bin/sh", "-c", "echo the first byte; exec env PS1='$ ' sh -i");
+public class ShellBackend implements Backend {
+    public final Map<UUID, Observed> instances = new ConcurrentHashMap<>();
+    public volatile List<String> shell = List.of("/bin/sh", "-c", "echo the first byte; exec env PS1='$ ' sh -i");
 
     @Override
     public Kind kind() {
@@ -64,6 +65,11 @@ class ShellBackend implements Backend {
             throw HydraException.unavailable("the guest offers no login");
         }
         return shell;
+    }
+
+    @Override
+    public Processes.Result exec(Ref ref, InstanceSpec spec, List<String> argv, byte[] input, Duration limit) {
+        return Processes.run(limit, argv, input);
     }
 
     @Override

@@ -7,7 +7,10 @@ import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Provider;
 import dev.hydravisor.model.ollama.OllamaProblem.Kind;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.net.ConnectException;
 import java.net.NoRouteToHostException;
 import java.net.URI;
@@ -18,6 +21,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
 import java.nio.channels.UnresolvedAddressException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -80,6 +84,11 @@ final class Ollama implements Provider {
     }
 
     @Override
+    public String access(Endpoint endpoint) {
+        return base(endpoint) + ", no sign-in";
+    }
+
+    @Override
     public List<ModelInfo> models(Endpoint endpoint) {
         var base = base(endpoint);
         var loaded = new HashMap<String, JsonNode>();
@@ -101,6 +110,80 @@ final class Ollama implements Provider {
     public ModelInfo model(Endpoint endpoint, String id) {
         var base = base(endpoint);
         return info(base, id, show(base, id), 0, running(base, id) != null);
+    }
+
+    @Override
+    public void pull(Operation operation, Endpoint endpoint, String id) {
+        var base = base(endpoint);
+        var body = JSON.createObjectNode().put("model", id).toString();
+        var request = HttpRequest.newBuilder(URI.create(base + "/api/pull"))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(body));
+        operation.run(() -> operation.stage("pulling " + id, () -> {
+            var done = false;
+            try {
+                var response = http().send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
+                try (var lines = new BufferedReader(new InputStreamReader(response.body(), StandardCharsets.UTF_8))) {
+                    for (var line = lines.readLine(); line != null; line = lines.readLine()) {
+                        done = pulled(operation, JSON.readTree(line));
+                    }
+                }
+            } catch (JacksonException e) {
+                throw explain(new OllamaProblem(Kind.FOREIGN, "no JSON"), base, id)
+                        .error();
+            } catch (ConnectException e) {
+                throw silent(base, e);
+            } catch (IOException e) {
+                throw HydraException.unavailable(
+                        "the download of `" + id + "` broke off (" + line(String.valueOf(e.getMessage()))
+                                + "); pull it again, and it goes on",
+                        e);
+            }
+            if (!done) {
+                throw HydraException.unavailable(
+                        "the download of `" + id + "` broke off; pull it again, and it goes on");
+            }
+        }));
+    }
+
+    /** True for the line that says that all is there. */
+    private static boolean pulled(Operation operation, JsonNode line) {
+        var error = line.path("error").asString("");
+        if (!error.isEmpty()) {
+            throw HydraException.failed(
+                    "ollama could not pull it: " + line(error) + "; look at the name, and pull it again");
+        }
+        if (line.path("total").asLong(0) > 0) {
+            operation.progress(
+                    line.path("completed").asLong(0), line.path("total").asLong(), "bytes");
+        }
+        return line.path("status").asString("").equals("success");
+    }
+
+    @Override
+    public void remove(Endpoint endpoint, String id) {
+        var base = base(endpoint);
+        var body = JSON.createObjectNode().put("model", id).toString();
+        try {
+            var response = http().send(
+                            HttpRequest.newBuilder(URI.create(base + "/api/delete"))
+                                    .header("Content-Type", "application/json")
+                                    .timeout(LOOKUP)
+                                    .method("DELETE", HttpRequest.BodyPublishers.ofString(body))
+                                    .build(),
+                            HttpResponse.BodyHandlers.ofString());
+            if (response.statusCode() != 200) {
+                var headers = new HttpHeaders();
+                response.headers().map().forEach(headers::addAll);
+                throw explain(OllamaStream.refusal(response.statusCode(), headers, response.body()), base, id)
+                        .error();
+            }
+        } catch (IOException e) {
+            throw silent(base, e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
+        }
     }
 
     @Override
@@ -239,6 +322,7 @@ final class Ollama implements Provider {
                 context(node),
                 loaded,
                 remote,
+                node.path("capabilities").valueStream().map(c -> c.asString("")).toList(),
                 where);
     }
 

@@ -6,6 +6,8 @@ import dev.hydravisor.model.ModelInfo;
 import dev.hydravisor.operation.HydraException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.springframework.stereotype.Component;
 
 /** Tells {@code hydra doctor} whether an Ollama answers, and which of its models run elsewhere. */
@@ -19,9 +21,18 @@ final class OllamaCheck implements Check {
 
     @Override
     public List<Finding> findings() {
+        return findings(Endpoint.DEFAULT);
+    }
+
+    @Override
+    public List<Finding> findings(Function<String, @Nullable String> environment) {
+        return findings(Endpoint.of(environment));
+    }
+
+    private List<Finding> findings(Endpoint endpoint) {
         List<ModelInfo> models;
         try {
-            models = ollama.models(Endpoint.DEFAULT);
+            models = ollama.models(endpoint);
         } catch (HydraException e) {
             var text = e.text();
             var remedy = text.lastIndexOf("; ");

@@ -5,6 +5,7 @@ import dev.hydravisor.operation.HydraException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,18 @@ public record SshAccess(
     /** An interactive login. */
     public List<String> login() {
         return argv(List.of());
+    }
+
+    /** Runs a program in the guest; a status of 255 is SSH's own, and an error. */
+    public Processes.Result exec(List<String> program, byte[] input, Duration limit) {
+        var argv = argv(List.of("-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"));
+        // SSH joins its arguments for a shell of the guest's: quoted, each is one word there again.
+        argv.add(program.stream().map(a -> "'" + a.replace("'", "'\\''") + "'").collect(Collectors.joining(" ")));
+        var result = Processes.run(limit, argv, input);
+        if (result.status() == 255) {
+            throw HydraException.unavailable("ssh into `" + name + "` failed: " + result.reason() + "; use its shell");
+        }
+        return result;
     }
 
     /** Waits until a login with the key works; false when it does not within {@code limit}. */

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import org.springframework.stereotype.Component;
 
@@ -151,6 +152,60 @@ public class Tmux {
         respawn.add("--");
         respawn.addAll(program(program));
         run(List.of(respawn));
+    }
+
+    /**
+     * Types text and Enter into a pane whatever mode it is in, in place of what is typed there so far; nobody's keys come in between.
+     *
+     * @param text without control characters
+     */
+    public void type(Pane pane, String text) {
+        var buffer = "hydra-" + UUID.randomUUID();
+        var load = Processes.run(LIMIT, argv("load-buffer", "-b", buffer, "-"), text.getBytes(StandardCharsets.UTF_8));
+        if (!load.ok()) {
+            throw HydraException.failed("tmux could not take what is to be typed: " + load.reason());
+        }
+        run(List.of(
+                List.of(
+                        "if-shell",
+                        "-F",
+                        "-t",
+                        pane.id(),
+                        "#{pane_in_mode}",
+                        "send-keys -t " + pane.id() + " -X cancel"),
+                List.of("send-keys", "-t", pane.id(), "C-e", "C-u"),
+                List.of("paste-buffer", "-p", "-r", "-d", "-b", buffer, "-t", pane.id()),
+                List.of("send-keys", "-t", pane.id(), "Enter")));
+    }
+
+    /** What a pane shows, as text, with up to so many lines of what scrolled off it. */
+    public String screen(Pane pane, int history) {
+        return run("capture-pane", "-p", "-J", "-S", "-" + history, "-t", pane.id());
+    }
+
+    /** The value of a format for a pane. */
+    public String format(Pane pane, String format) {
+        return run("display-message", "-p", "-t", pane.id(), format).stripTrailing();
+    }
+
+    /** Sets a pane's own option; the empty string unsets it. */
+    public void setPane(Pane pane, String option, String value) {
+        run(
+                value.isEmpty()
+                        ? List.of(List.of("set-option", "-p", "-u", "-t", pane.id(), option))
+                        : List.of(List.of("set-option", "-p", "-t", pane.id(), option, value)));
+    }
+
+    /** When a client last sent a key, with the pane it sent it to: lines of {@code seconds pane} for each client of the session. */
+    public List<String> activity(Pane pane) {
+        return run("list-clients", "-t", pane.session(), "-F", "#{client_activity} #{pane_id}")
+                .lines()
+                .toList();
+    }
+
+    /** Has a pane's output appended to a file from now on, where nothing else reads it. */
+    public void tap(Pane pane, Path file) {
+        run(pipe(pane.id(), List.of("tee", "-a", file.toString())));
     }
 
     /** Has a pane's output read by {@code relay} from now on. */

@@ -1,0 +1,129 @@
+package dev.hydravisor.console;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.hydravisor.env.Hydra;
+import dev.hydravisor.env.TestLibvirt;
+import dev.hydravisor.env.Tmux;
+import dev.hydravisor.standin.StandInProcess;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.HashMap;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The whole way: a scripted model acts in a real VM, allowed from its pane, and everything is in the recording. */
+@Timeout(300)
+class HandsInVmIT {
+    @Test
+    void aModelMakesAFileInAVmOnceItIsAllowedAndIsToldWhenThePolicyDeniesIt() throws IOException {
+        var environment = new HashMap<>(TestLibvirt.shared().environment());
+        try (var ollama = StandInProcess.start()) {
+            environment.put("OLLAMA_HOST", ollama.url());
+            try (var hydra = Hydra.start(environment)) {
+                try {
+                    createAndAsk(hydra);
+                } finally {
+                    hydra.run("vm", "delete", "web", "--force");
+                }
+            }
+        }
+    }
+
+    private static void createAndAsk(Hydra hydra) throws IOException {
+        hydra.ok(
+                "vm",
+                "create",
+                "web",
+                "--image",
+                TestLibvirt.guest().toString(),
+                "--memory",
+                "128M",
+                "--cpus",
+                "1",
+                "--model",
+                "ollama:tool");
+        hydra.ok("workspace", "open", "web");
+        waitFor(hydra, "dialog", "you>");
+
+        line(hydra, "run_command echo from-$((40+2)) > /tmp/made; cat /tmp/made");
+        waitFor(hydra, "dialog", "allow?");
+        pause();
+        line(hydra, "y");
+        waitFor(hydra, "dialog", "exit status 0");
+        assertThat(screen(hydra, "dialog")).contains("from-42");
+        assertThat(screen(hydra, "shell")).contains("from-42");
+
+        line(hydra, "read_file /tmp/made");
+        waitFor(hydra, "dialog", "read_file said: from-42");
+        line(hydra, "write_file {\"path\": \"/tmp/it's\", \"content\": \"a b\\n\"}");
+        waitFor(hydra, "dialog", "+a b");
+        pause();
+        line(hydra, "y");
+        waitFor(hydra, "dialog", "written: /tmp/it's");
+        line(hydra, "list_files /tmp");
+        waitFor(hydra, "dialog", "it's\n");
+
+        Files.writeString(
+                hydra.home().resolve("policy.yaml"), "rules: [{rule: deny, tools: [run_command], pattern: made}]");
+        line(hydra, "run_command rm /tmp/made");
+        waitFor(hydra, "dialog", "run_command said: denied by policy");
+
+        var recording = JsonMapper.shared()
+                .readTree(hydra.ok("workspace", "show", "web", "-o", "json"))
+                .path("recording")
+                .asString();
+        var folder = hydra.home().resolve("logs").resolve(recording);
+        List<JsonNode> entries;
+        try (var lines = Files.lines(folder.resolve("dialog.jsonl"))) {
+            entries = lines.<JsonNode>map(JsonMapper.shared()::readTree).toList();
+        }
+        assertThat(entries.stream().map(e -> e.path("kind").asString(""))).contains("tool_call", "approval", "denial");
+        assertThat(entries)
+                .anySatisfy(e -> assertThat(e.path("content").asString(""))
+                        .contains("approved once: run_command echo from-$((40+2)) > /tmp/made; cat /tmp/made"));
+        assertThat(Files.readString(folder.resolve("terminal.raw"))).contains("from-42");
+    }
+
+    private static void line(Hydra hydra, String text) {
+        var pane = pane(hydra, "dialog");
+        hydra.tmux("send-keys", "-t", pane, "-l", text);
+        hydra.tmux("send-keys", "-t", pane, "Enter");
+    }
+
+    private static void waitFor(Hydra hydra, String role, String text) {
+        try {
+            Tmux.eventually(text, () -> screen(hydra, role).contains(text));
+        } catch (AssertionError e) {
+            throw new AssertionError(
+                    e.getMessage() + "; it shows\n" + screen(hydra, role)
+                            + hydra.run("daemon", "logs").out(),
+                    e);
+        }
+    }
+
+    private static String screen(Hydra hydra, String role) {
+        return hydra.tmux("capture-pane", "-p", "-J", "-S", "-", "-t", pane(hydra, role));
+    }
+
+    private static String pane(Hydra hydra, String role) {
+        return hydra.tmux("list-panes", "-a", "-F", "#{pane_id} #{@role}")
+                .lines()
+                .filter(l -> l.endsWith(" " + role))
+                .findFirst()
+                .map(l -> l.split(" ")[0])
+                .orElseThrow();
+    }
+
+    /** An approval is taken only from somebody who can have read what was asked. */
+    private static void pause() {
+        try {
+            Thread.sleep(600);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.policy;
+
+import org.jspecify.annotations.NullMarked;
