@@ -56,9 +56,20 @@ class ArchitectureTest {
                 .resideInAnyPackage(
                         "dev.hydravisor.inventory..",
                         "dev.hydravisor.vm..",
-                        "dev.hydravisor.container..",
+                        // Its face, what a container has beyond other instances, is a service like any other.
+                        "dev.hydravisor.container.*..",
                         "jakarta.persistence..",
                         "org.springframework.data.."));
+    }
+
+    @Test
+    void whatAUserTouchesKnowsNoBackend() {
+        check(noClasses()
+                .that()
+                .resideInAnyPackage("dev.hydravisor.console..", "dev.hydravisor.dashboard..", "dev.hydravisor.launch..")
+                .should()
+                .dependOnClassesThat()
+                .areAssignableTo(dev.hydravisor.instance.Backend.class));
     }
 
     private static ArchRule only(String module, String... packages) {

@@ -132,6 +132,13 @@ class DiskFileTest {
     private static void qemuImg(String... arguments) {
         var argv = new ArrayList<>(List.of("qemu-img"));
         argv.addAll(List.of(arguments));
-        Processes.require(Duration.ofSeconds(20), argv);
+        // It times the processor to choose the cost of a key, and gives up where the clock is too coarse for it.
+        for (int attempt = 0; attempt < 50; attempt++) {
+            var made = Processes.run(Duration.ofSeconds(20), argv);
+            if (made.ok() || !made.reason().contains("CPU usage")) {
+                break;
+            }
+        }
+        assertThat(Path.of(arguments[arguments.length - 2])).exists();
     }
 }
