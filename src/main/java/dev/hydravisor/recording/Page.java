@@ -1,6 +1,7 @@
 package dev.hydravisor.recording;
 
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.Writer;
@@ -36,7 +37,8 @@ final class Page {
     private static String resource(String name) throws IOException {
         try (var in = Page.class.getResourceAsStream("player/" + name)) {
             if (in == null) {
-                throw new IOException("`" + name + "` is not on the class path");
+                throw HydraException.failed("this build has no player for pages (`" + name
+                        + "`); build hydra with bin/build where npm is installed, or export another format");
             }
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         }
