@@ -154,9 +154,9 @@ public final class Client {
 
     private int lost(String what) {
         mode.set(TerminalMode.COOKED);
-        // Whatever screen was drawn when it went: back to the main one, attributes off, the cursor shown.
+        // Whatever screen was drawn when it went: back to the main one, no mouse, attributes off, the cursor shown.
         if (mode.touched()) {
-            System.err.print("\033[?1049l\033[?2004l\033[?1l\033[0m\033[?25h");
+            System.err.print("\033[?1049l\033[?1000l\033[?1005l\033[?2004l\033[?1l\033[0m\033[?25h");
         }
         System.err.println("error: " + what + "; nothing that ran is lost; see `hydra daemon logs`");
         keyboard.suspend();

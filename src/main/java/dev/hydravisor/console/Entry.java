@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.dashboard.Splash;
 import dev.hydravisor.operation.HydraException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,11 +50,29 @@ public final class Entry {
                 }
                 return new Script(Repl.await(console), session, keepGoing).run(file);
             } else {
-                return Repl.await(console).run(session, arguments);
+                return command(console, session, arguments);
             }
         }
         return session.inIsTerminal() && !keepGoing
                 ? new Repl(console, session).run(history)
                 : new Script(Repl.await(console), session, keepGoing).run("-");
+    }
+
+    private static int command(CompletableFuture<Console> console, Session session, List<String> arguments) {
+        var splash = !console.isDone()
+                && DashboardCommand.isAsked(arguments)
+                && session.inIsTerminal()
+                && session.outIsTerminal();
+        if (!splash) {
+            return Repl.await(console).run(session, arguments);
+        }
+        var terminal = session.terminal();
+        Splash.show(terminal);
+        try {
+            return Repl.await(console).run(session, arguments);
+        } finally {
+            Splash.hide(terminal);
+            session.cooked();
+        }
     }
 }

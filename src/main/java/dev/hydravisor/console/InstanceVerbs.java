@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.host.Mebibytes;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.instance.Instance;
 import dev.hydravisor.instance.InstanceService;
@@ -13,14 +14,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.regex.Pattern;
 import org.springframework.stereotype.Component;
 
 /** The verbs that VMs and containers share, and {@code list} of all instances. */
 @Component
 class InstanceVerbs implements Commands {
-    private static final Pattern SIZE = Pattern.compile("([0-9]{1,9})(?:([MGT])(?:i?B)?)?", Pattern.CASE_INSENSITIVE);
-
     static final Table<Instance> LIST = facts(Table.named("NAME", Instance::name));
     private static final Table<Instance> ALL =
             facts(Table.named("NAME", Instance::name).column("KIND", i -> word(i.kind())));
@@ -251,17 +249,6 @@ class InstanceVerbs implements Commands {
 
     /** A size such as {@code 512M} or {@code 2G}, in MiB; a bare number is MiB. */
     static long mebibytes(String option, String text) {
-        var match = SIZE.matcher(text);
-        if (!match.matches() || Long.parseLong(match.group(1)) == 0) {
-            throw HydraException.usage(
-                    "`--" + option + " " + PlainText.shorten(text) + "` is no size; write it as 512M or 4G");
-        }
-        var number = Long.parseLong(match.group(1));
-        var unit = match.group(2) == null ? "M" : match.group(2).toUpperCase(Locale.ROOT);
-        return switch (unit) {
-            case "G" -> number << 10;
-            case "T" -> number << 20;
-            default -> number;
-        };
+        return Mebibytes.of("--" + option + " ", text);
     }
 }

@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.host.Mebibytes;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.instance.Kind;
@@ -74,7 +75,7 @@ class VmCommands implements Commands {
                 image(in),
                 (int) in.number("cpus", 1, 512),
                 InstanceVerbs.mebibytes("memory", in.requiredOption("memory")),
-                in.option("disk") == null ? 0 : gibibytes(in.requiredOption("disk")),
+                in.option("disk") == null ? 0 : Mebibytes.gibibytes("--disk ", in.requiredOption("disk")),
                 in.requiredOption("user"),
                 userData(in),
                 in.requiredOption("network"));
@@ -109,13 +110,5 @@ class VmCommands implements Commands {
         } catch (IOException e) {
             throw HydraException.failed("cannot read `" + PlainText.shorten(file) + "`: " + e.getMessage());
         }
-    }
-
-    private static long gibibytes(String text) {
-        var mebibytes = InstanceVerbs.mebibytes("disk", text);
-        if (mebibytes % 1024 != 0) {
-            throw HydraException.usage("`--disk " + PlainText.shorten(text) + "` is no whole number of GiB");
-        }
-        return mebibytes / 1024;
     }
 }

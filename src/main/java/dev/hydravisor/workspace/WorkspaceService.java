@@ -43,6 +43,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.context.ApplicationEventPublisher;
 import org.springframework.context.event.EventListener;
 import org.springframework.stereotype.Service;
 import tools.jackson.core.type.TypeReference;
@@ -68,6 +69,7 @@ public class WorkspaceService {
     private final RecordingService recordings;
     private final Tmux tmux;
     private final PaneWatch watch;
+    private final ApplicationEventPublisher events;
 
     // Between beginning a recording and making its pane, and the like, nobody else may look or change.
     private final ReentrantLock lock = new ReentrantLock();
@@ -82,7 +84,8 @@ public class WorkspaceService {
             Attachments attachments,
             Workspaces workspaces,
             RecordingService recordings,
-            Tmux tmux) {
+            Tmux tmux,
+            ApplicationEventPublisher events) {
         this.home = home;
         this.instances = instances;
         this.instanceRows = instanceRows;
@@ -90,7 +93,8 @@ public class WorkspaceService {
         this.workspaces = workspaces;
         this.recordings = recordings;
         this.tmux = tmux;
-        this.watch = new PaneWatch(tmux, this::reconcile);
+        this.events = events;
+        this.watch = new PaneWatch(tmux, this::look);
     }
 
     /**
@@ -429,6 +433,12 @@ public class WorkspaceService {
                                     turn.content(),
                                     Map.of("finish", turn.finish().name().toLowerCase(Locale.ROOT))));
                 });
+    }
+
+    private boolean look() {
+        var server = reconcile();
+        events.publishEvent(new WorkspacesChanged());
+        return server;
     }
 
     /**

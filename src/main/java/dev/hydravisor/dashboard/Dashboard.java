@@ -1,0 +1,212 @@
+package dev.hydravisor.dashboard;
+
+import dev.hydravisor.dashboard.Known.Happened;
+import dev.hydravisor.host.Check;
+import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.image.AllImages;
+import dev.hydravisor.image.ImageService;
+import dev.hydravisor.instance.InstanceChanged;
+import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.model.DialogTurn;
+import dev.hydravisor.model.Dialogs;
+import dev.hydravisor.model.Models;
+import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import dev.hydravisor.recording.RecordingService;
+import dev.hydravisor.workspace.WorkspaceService;
+import dev.hydravisor.workspace.WorkspacesChanged;
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.context.ApplicationListener;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.PayloadApplicationEvent;
+import org.springframework.stereotype.Service;
+
+/**
+ * All dashboards of this daemon: they share what happened and what is being done, which goes on when they are left. Events are listened to
+ * from the first time one is opened.
+ */
+@Service
+public class Dashboard {
+    private static final Logger log = LoggerFactory.getLogger(Dashboard.class);
+    private static final int REMEMBERED = 500;
+
+    /** The services a dashboard shows. */
+    record Services(
+            InstanceService instances,
+            WorkspaceService workspaces,
+            Models models,
+            Dialogs dialogs,
+            AllImages images,
+            ImageService disks,
+            RecordingService recordings,
+            List<Check> checks,
+            HydraHome home) {}
+
+    /** What config.yaml says under {@code dashboard}. */
+    record Settings(
+            @DefaultValue("dark") String theme,
+            @DefaultValue Map<String, Map<String, String>> themes,
+            @DefaultValue Map<String, List<String>> keys) {}
+
+    private final Services services;
+    private final ConfigurableApplicationContext context;
+    private final Set<Showing> showings = ConcurrentHashMap.newKeySet();
+    private final Deque<Happened> events = new ArrayDeque<>();
+    private final Deque<Job> jobs = new ArrayDeque<>();
+    private boolean listening;
+    private int jobIds;
+
+    Dashboard(
+            InstanceService instances,
+            WorkspaceService workspaces,
+            Models models,
+            Dialogs dialogs,
+            AllImages images,
+            ImageService disks,
+            RecordingService recordings,
+            List<Check> checks,
+            HydraHome home,
+            ConfigurableApplicationContext context) {
+        services = new Services(instances, workspaces, models, dialogs, images, disks, recordings, checks, home);
+        this.context = context;
+    }
+
+    /**
+     * Shows a dashboard until its viewer leaves.
+     *
+     * @throws HydraException USAGE for keys or a theme in config.yaml that are none
+     */
+    public void open(Viewer viewer) {
+        var settings = Binder.get(context.getEnvironment()).bindOrCreate("dashboard", Settings.class);
+        var theme = new Theme(
+                settings.theme(),
+                settings.themes(),
+                Theme.depth(
+                        viewer.environment("TERM"), viewer.environment("COLORTERM"), viewer.environment("NO_COLOR")));
+        var showing = new Showing(this, services, viewer, new Keys(settings.keys()), theme);
+        listen();
+        showings.add(showing);
+        try {
+            showing.show();
+        } finally {
+            showings.remove(showing);
+        }
+    }
+
+    synchronized List<Happened> events() {
+        return List.copyOf(events);
+    }
+
+    /** The jobs there were, the newest first. */
+    synchronized List<Job> jobs() {
+        return List.copyOf(jobs);
+    }
+
+    /**
+     * Does something in the background; it goes on when whoever asked has left.
+     *
+     * @param subject the name of what it is done to
+     * @param ended told when it has ended, well or not
+     */
+    Job start(String subject, String title, Consumer<Operation> work, Consumer<Job> ended) {
+        Job job;
+        synchronized (this) {
+            job = new Job("" + ++jobIds, subject, title, () -> showings.forEach(Showing::jobsChanged));
+            jobs.addFirst(job);
+            if (jobs.size() > REMEMBERED) {
+                jobs.removeLast();
+            }
+        }
+        var worker = Thread.ofPlatform().daemon().name("job " + job.id()).unstarted(() -> run(job, work, ended));
+        job.runBy(worker);
+        worker.start();
+        return job;
+    }
+
+    private void run(Job job, Consumer<Operation> work, Consumer<Job> ended) {
+        String error = null;
+        try {
+            work.accept(new Operation(job));
+        } catch (HydraException e) {
+            error = e.text();
+        } catch (RuntimeException e) {
+            log.error("`{}` failed", job.title(), e);
+            error = "this is a defect of hydra: " + e + "; see `hydra daemon logs`";
+        }
+        job.ended(error);
+        happened(
+                job.subject(),
+                error == null ? job.title() + ": done" : job.title() + ": " + error,
+                error == null ? Role.GOOD : Role.BAD);
+        showings.forEach(Showing::allChanged);
+        ended.accept(job);
+    }
+
+    private void happened(String subject, String what, Role role) {
+        synchronized (this) {
+            events.addLast(new Happened(Instant.now(), subject, what, role));
+            if (events.size() > REMEMBERED) {
+                events.removeFirst();
+            }
+        }
+        showings.forEach(Showing::eventsChanged);
+    }
+
+    private synchronized void listen() {
+        if (!listening) {
+            context.addApplicationListener(new Events());
+            listening = true;
+        }
+    }
+
+    // A class, for Spring reads from it what it listens to.
+    private final class Events implements ApplicationListener<PayloadApplicationEvent<?>> {
+        @Override
+        public void onApplicationEvent(PayloadApplicationEvent<?> event) {
+            switch (event.getPayload()) {
+                case InstanceChanged changed -> {
+                    happened(
+                            changed.name(),
+                            switch (changed.change()) {
+                                case CREATED -> "created";
+                                case STATE -> "changed its state";
+                                case DELETED -> "deleted";
+                            },
+                            Role.TEXT);
+                    showings.forEach(Showing::instancesChanged);
+                }
+                case WorkspacesChanged _ -> showings.forEach(Showing::workspacesChanged);
+                case DialogTurn turn -> {
+                    happened(
+                            turn.dialogId(),
+                            (turn.role() == DialogTurn.Role.USER ? "asked " : "answered by ")
+                                    + (turn.model() == null ? "a model" : turn.model()),
+                            Role.DIM);
+                    showings.forEach(s -> s.said(turn.dialogId()));
+                }
+                default -> {}
+            }
+        }
+    }
+
+    /** Names for a list; empty where nobody answers. */
+    static List<String> quietly(java.util.function.Supplier<List<String>> names) {
+        try {
+            return names.get();
+        } catch (HydraException e) {
+            return new ArrayList<>();
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.dashboard;
+
+import org.jspecify.annotations.NullMarked;
