@@ -193,7 +193,7 @@ final class Pane implements Redactor.Sink {
         index = new Grown(folder, "terminal.idx");
         wholeLines(index);
         manifest = new Chain(folder.resolve("MANIFEST"), id);
-        if (index.size > 0) {
+        if (raw.size > 0 || index.size > 0) {
             lost = "?"; // a recorder before this one ended: what came between is unknown
         }
         for (var grown : new Grown[] {raw, index}) {
