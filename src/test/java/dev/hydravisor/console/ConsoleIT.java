@@ -255,6 +255,7 @@ class ConsoleIT {
             assertThat(other.run("daemon", "status").status()).isEqualTo(3);
             assertThat(other.ok("daemon", "start")).contains("hydrad is");
             assertThat(other.ok("daemon", "status")).contains("version:", "memory:", "socket:");
+            other.ok("version"); // it is up, and so is its log
             var first = other.daemon();
             assertThat(other.ok("daemon", "restart")).contains("hydrad stopped");
             assertThat(first.isAlive()).isFalse();

@@ -553,7 +553,8 @@ class ContainerBackendIT {
     }
 
     private String inside(Ref ref, String command) {
-        return daemon.ctr("task", "exec", "--exec-id", "t" + System.nanoTime(), ref.name(), "sh", "-c", command)
+        return backend.exec(ref, spec(IDLE), List.of("sh", "-c", command), new byte[0], LIMIT)
+                .out()
                 .strip();
     }
 

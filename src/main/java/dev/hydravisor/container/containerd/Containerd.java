@@ -142,18 +142,25 @@ public class Containerd {
     /** Keeps what is made through it from being collected until it is closed, or for a day should this process die. */
     public Lease lease() {
         var id = "hydra-" + UUID.randomUUID();
-        call(
-                LeasesGrpc::newBlockingStub,
-                s -> s.create(LeasesProto.CreateRequest.newBuilder()
-                        .setId(id)
-                        .putLabels(
-                                "containerd.io/gc.expire",
-                                Instant.now()
-                                        .plus(LEASE_LIFE)
-                                        .truncatedTo(ChronoUnit.SECONDS)
-                                        .toString())
-                        .build()));
-        return new Lease(connection, namespace(), id);
+        var lease = new Lease(connection, namespace(), id);
+        try {
+            call(
+                    LeasesGrpc::newBlockingStub,
+                    s -> s.create(LeasesProto.CreateRequest.newBuilder()
+                            .setId(id)
+                            .putLabels(
+                                    "containerd.io/gc.expire",
+                                    Instant.now()
+                                            .plus(LEASE_LIFE)
+                                            .truncatedTo(ChronoUnit.SECONDS)
+                                            .toString())
+                            .build()));
+        } catch (HydraException e) {
+            // Cut off, it may have been made all the same.
+            lease.close();
+            throw e;
+        }
+        return lease;
     }
 
     /** Ends the connection. Only for tests and for the end of the process. */
