@@ -191,13 +191,13 @@ class ContainerBackendIT {
     @Test
     void theIsolationIsContainerdsOwn() {
         var ref = run("caged", new Spec(IDLE));
-        var status = inside(ref, "cat /proc/1/status");
+        var status = executed(ref, "cat /proc/1/status");
         assertThat(status).containsPattern("Seccomp:\\s+2").containsPattern("NoNewPrivs:\\s+1");
         assertThat(status).containsPattern("CapBnd:\\s+00000000a80425fb");
-        assertThat(inside(ref, "cat /proc/kcore | head -c 1 | wc -c")).isEqualTo("0");
-        assertThat(inside(ref, "echo 1 > /proc/sys/vm/drop_caches || echo refused"))
+        assertThat(executed(ref, "cat /proc/kcore | head -c 1 | wc -c")).isEqualTo("0");
+        assertThat(executed(ref, "echo 1 > /proc/sys/vm/drop_caches || echo refused"))
                 .endsWith("refused");
-        assertThat(inside(ref, "mount -t tmpfs none /mnt || echo refused")).endsWith("refused");
+        assertThat(executed(ref, "mount -t tmpfs none /mnt || echo refused")).endsWith("refused");
     }
 
     @Test
@@ -552,9 +552,14 @@ class ContainerBackendIT {
         return Objects.requireNonNull(observed);
     }
 
-    private String inside(Ref ref, String command) {
+    private String executed(Ref ref, String command) {
         return backend.exec(ref, spec(IDLE), List.of("sh", "-c", command), new byte[0], LIMIT)
                 .out()
+                .strip();
+    }
+
+    private String inside(Ref ref, String command) {
+        return daemon.ctr("task", "exec", "--exec-id", "t" + System.nanoTime(), ref.name(), "sh", "-c", command)
                 .strip();
     }
 
