@@ -99,7 +99,7 @@ class DashboardVmIT {
     @Test
     @Order(3)
     void whatHappensInTheWorkspaceIsShownAsItHappens() {
-        hydra.tmux("send-keys", "-t", "web:.1", "echo seen-$((40+2))", "Enter");
+        hydra.tmux("send-keys", "-t", "web:.0", "echo seen-$((40+2))", "Enter");
         pane.waitFor("seen-42");
     }
 
