@@ -62,7 +62,7 @@ final class Painter {
             frame.put(2, 2, frame.columns() - 3, page.title(), Role.TITLE);
             page.draw(frame, 4, frame.rows() - 7);
         } else if (frame.columns() >= WIDE) {
-            var details = Math.clamp(frame.columns() * 2 / 5, 52, 100);
+            var details = Math.clamp(frame.columns() * 3 / 10, 48, 100);
             var width = frame.columns() - details - 1;
             list(frame, 2, width, body - 1);
             for (int y = 2; y < frame.rows() - 3; y++) {
