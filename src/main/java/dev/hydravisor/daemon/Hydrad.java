@@ -18,6 +18,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -26,6 +27,7 @@ import jdk.net.ExtendedSocketOptions;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.context.ConfigurableApplicationContext;
 
 /**
@@ -100,11 +102,36 @@ public final class Hydrad implements AutoCloseable {
             context = up;
             console.complete(up.getBean(Console.class));
             log.info("up after {} ms", (System.nanoTime() - started) / 1_000_000);
+            var limit = Binder.get(up.getEnvironment())
+                    .bind("daemon.stop-when-idle", Duration.class)
+                    .orElse(Duration.ZERO);
+            if (limit.isPositive()) {
+                Thread.ofVirtual().name("idle stop").start(() -> stopWhenIdle(limit));
+            }
         } catch (RuntimeException e) {
             log.error("cannot start", e);
             console.completeExceptionally(e);
             leave();
         }
+    }
+
+    /** Stops once nobody has been connected for so long. What runs goes on, and the next command starts it again. */
+    private void stopWhenIdle(Duration limit) {
+        var quietSince = System.nanoTime();
+        var seen = served;
+        while (System.nanoTime() - quietSince < limit.toNanos()) {
+            try {
+                Thread.sleep(Math.min(1000, limit.toMillis()));
+            } catch (InterruptedException e) {
+                return;
+            }
+            if (!clients.isEmpty() || served != seen) {
+                seen = served;
+                quietSince = System.nanoTime();
+            }
+        }
+        log.info("stopping, idle for {} s", limit.toSeconds());
+        System.exit(0);
     }
 
     /** Whoever waits is told why, and the next command starts a daemon anew: the cause may be mended by then. */

@@ -266,6 +266,16 @@ class ConsoleIT {
     }
 
     @Test
+    void theDaemonStopsWhenIdleOnlyIfToldTo() throws Exception {
+        try (var other = Hydra.start(NO_LIBVIRT)) {
+            Files.writeString(other.home().resolve("config.yaml"), "daemon:\n  stop-when-idle: 1s\n");
+            other.ok("version");
+            other.daemon().onExit().get(60, java.util.concurrent.TimeUnit.SECONDS);
+            assertThat(other.ok("daemon", "logs")).contains("stopping, idle for 1 s");
+        }
+    }
+
+    @Test
     void aKilledDaemonIsStartedAnewAndItsDatabaseOpens() {
         hydra.ok("version");
         for (int i = 0; i < 3; i++) {
