@@ -2,7 +2,6 @@ package dev.hydravisor.client;
 
 import dev.hydravisor.wire.Frame;
 import dev.hydravisor.wire.Rendezvous;
-import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.List;
@@ -113,8 +112,8 @@ final class DaemonCommand {
         try (channel) {
             channel.write(Frame.of(Frame.Type.CONTROL, verb));
             return channel.read().text();
-        } catch (EOFException e) {
-            return null;
+        } catch (IOException e) {
+            return null; // it went away just now
         }
     }
 }
