@@ -129,7 +129,7 @@ class DashboardIT {
                 .isEqualTo("0 1 0");
         // The launcher no longer knows how it was; it is made usable.
         pane.line("stty -a | grep -o ' icanon\\| echo$\\| echo ' | sort | tr -d '\\n'; rm before")
-                .waitFor(" echo icanon");
+                .waitFor(" echo  icanon");
         pane.kill();
         // The daemon noticed, too: its thread is not left behind drawing.
         assertThat(hydra.daemon().isAlive()).isTrue();
