@@ -16,8 +16,8 @@ import dev.hydravisor.operation.Operation;
 import dev.hydravisor.workspace.Launch;
 import dev.hydravisor.workspace.Size;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
@@ -632,10 +632,11 @@ final class Showing implements Deeds {
         return System.getProperty("user.name");
     }
 
+    /** The kernel knows it at once, where a resolver might ask around. */
     private static String host() {
         try {
-            return InetAddress.getLocalHost().getHostName();
-        } catch (UnknownHostException e) {
+            return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
+        } catch (IOException e) {
             return "localhost";
         }
     }

@@ -128,8 +128,7 @@ class DashboardIT {
         assertThat(pane.format("#{alternate_on} #{cursor_flag} #{mouse_any_flag}"))
                 .isEqualTo("0 1 0");
         // The launcher no longer knows how it was; it is made usable.
-        pane.line("stty -a | grep -o ' icanon\\| echo$\\| echo ' | sort | tr -d '\\n'; rm before")
-                .waitFor(" echo  icanon");
+        pane.line("rm before; stty -a | grep -o 'isig icanon iexten echo'").waitFor("\nisig icanon iexten echo");
         pane.kill();
         // The daemon noticed, too: its thread is not left behind drawing.
         assertThat(hydra.daemon().isAlive()).isTrue();
