@@ -256,13 +256,16 @@ public final class Tmux implements AutoCloseable {
 
         /** Waits until the program has ended and returns its exit status. */
         public int waitForEnd() {
-            // The pane is dead a moment before tmux knows how.
-            waitFor(
-                    "the end of the program",
-                    _ -> dead()
-                            && !format("#{pane_dead_status}#{pane_dead_signal}").isEmpty(),
-                    PATIENCE);
+            waitFor("the end of the program", _ -> dead() && reaped(), PATIENCE);
             return status();
+        }
+
+        /** Whether tmux knows how it ended. tmux 3.3a misses every other child's signal, and looks again at the next one's. */
+        private boolean reaped() {
+            if (format("#{pane_dead_status}#{pane_dead_signal}").isEmpty()) {
+                tmux.run("run-shell", "true");
+            }
+            return !format("#{pane_dead_status}#{pane_dead_signal}").isEmpty();
         }
 
         public boolean dead() {
