@@ -3,7 +3,7 @@ package dev.hydravisor.agent;
 import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.model.Hands;
 import dev.hydravisor.operation.HydraException;
-import dev.hydravisor.policy.Policy;
+import dev.hydravisor.policy.Guard;
 import dev.hydravisor.workspace.Shells;
 import java.util.Optional;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -15,13 +15,13 @@ import org.springframework.stereotype.Service;
 public class AgentService {
     private final InstanceService instances;
     private final Shells shells;
-    private final Policy policy;
+    private final Guard guard;
     private final Limits limits;
 
-    AgentService(InstanceService instances, Shells shells, Policy policy, Limits limits) {
+    AgentService(InstanceService instances, Shells shells, Guard guard, Limits limits) {
         this.instances = instances;
         this.shells = shells;
-        this.policy = policy;
+        this.guard = guard;
         this.limits = limits;
     }
 
@@ -36,7 +36,7 @@ public class AgentService {
                         instance,
                         new Tools(instances.find(instance), instances, shells),
                         shells,
-                        policy,
+                        guard,
                         limits,
                         approver))
                 : Optional.empty();

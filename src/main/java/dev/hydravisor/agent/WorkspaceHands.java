@@ -1,15 +1,18 @@
 package dev.hydravisor.agent;
 
 import dev.hydravisor.agent.Approver.Answer;
-import dev.hydravisor.agent.Approver.Request;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.model.Hands;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Tool;
+import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
-import dev.hydravisor.policy.Policy;
-import dev.hydravisor.policy.Policy.Effect;
+import dev.hydravisor.operation.Request;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Decision;
+import dev.hydravisor.policy.Effect;
+import dev.hydravisor.policy.Guard;
 import dev.hydravisor.workspace.Shells;
 import java.time.Duration;
 import java.time.Instant;
@@ -31,18 +34,18 @@ final class WorkspaceHands implements Hands {
     private final String instance;
     private final Tools tools;
     private final Shells shells;
-    private final Policy policy;
+    private final Guard guard;
     private final Limits limits;
     private final Approver approver;
     private final Set<Granted> granted = new HashSet<>();
 
     private record Granted(String tool, Map<String, String> arguments) {}
 
-    WorkspaceHands(String instance, Tools tools, Shells shells, Policy policy, Limits limits, Approver approver) {
+    WorkspaceHands(String instance, Tools tools, Shells shells, Guard guard, Limits limits, Approver approver) {
         this.instance = instance;
         this.tools = tools;
         this.shells = shells;
-        this.policy = policy;
+        this.guard = guard;
         this.limits = limits;
         this.approver = approver;
     }
@@ -59,17 +62,20 @@ final class WorkspaceHands implements Hands {
 
     @Override
     public Task begin(ModelRef model) {
-        return new WorkspaceTask(model.toString());
+        return new WorkspaceTask(model.toString(), Request.current());
     }
 
     private final class WorkspaceTask implements Task {
         private final String model;
+        private final Request asked;
         private final Instant start = Instant.now();
         private int steps;
         private long tokens;
 
-        WorkspaceTask(String model) {
+        /** @param asked by whom the model was asked, who also approves */
+        WorkspaceTask(String model, Request asked) {
             this.model = model;
+            this.asked = asked;
         }
 
         @Override
@@ -89,7 +95,7 @@ final class WorkspaceHands implements Hands {
                 return "error: " + e.text();
             }
             try {
-                return decide(call);
+                return asked.as(Actor.model(model)).call(() -> decide(call));
             } catch (HydraException e) {
                 if (e.exitCode() == ExitCode.INTERRUPTED || e instanceof LimitReached) {
                     throw e;
@@ -108,60 +114,79 @@ final class WorkspaceHands implements Hands {
         }
 
         private String decide(Call call) throws InterruptedException {
-            var verdict = policy.judge(call.tool(), call.subject(), instance);
+            var action = action(call);
+            Decision decision;
+            try {
+                decision = guard.judge(action);
+            } catch (HydraException e) {
+                guard.denied(action, new Decision(Effect.DENY, e.text(), ""), e.text());
+                throw e;
+            }
             mark(
                     "tool_call",
                     "assistant",
                     call.tool() + " " + call.subject(),
-                    Map.of("tool", call.tool(), "arguments", call.arguments(), "policy", word(verdict.effect())));
-            if (verdict.effect() == Effect.DENY) {
-                approver.tell("denied: " + call.tool() + " " + call.subject() + " (" + verdict.reason() + ")");
-                mark("denial", "system", verdict.reason(), Map.of("tool", call.tool()));
-                return "denied by policy: " + verdict.reason() + "; do not try it again";
+                    Map.of("tool", call.tool(), "arguments", call.arguments(), "policy", word(decision.effect())));
+            if (decision.effect() == Effect.DENY) {
+                return refused(call, action, decision) + "; do not try it again";
             }
             var allowed =
-                    verdict.effect() == Effect.ALLOW || granted.contains(new Granted(call.tool(), call.arguments()));
+                    decision.effect() == Effect.ALLOW || granted.contains(new Granted(call.tool(), call.arguments()));
             if (allowed) {
                 approver.tell(call.tool() + " " + call.subject());
-                return perform(call);
+                return perform(
+                        call,
+                        action,
+                        decision,
+                        decision.effect() == Effect.ALLOW ? "" : "approved always by " + asked.actor());
             }
-            var answer = approver.ask(
-                    new Request(call.tool(), call.subject(), tools.detail(call), verdict.reason(), call.editable()));
+            var answer = approver.ask(new Approver.Request(
+                    call.tool(), call.subject(), tools.detail(call), decision.reason(), call.editable()));
             return switch (answer) {
                 case Answer.No() -> {
+                    guard.denied(action, decision, asked.actor() + " said no");
                     mark("denial", "user", "the user said no", Map.of("tool", call.tool()));
                     yield "denied by the user; ask what to do instead";
                 }
-                case Answer.Once() -> {
-                    approved(call, "once");
-                    yield perform(call);
-                }
+                case Answer.Once() -> perform(call, action, decision, approved(call, "once"));
                 case Answer.Always() -> {
-                    approved(call, "always");
+                    var how = approved(call, "always");
                     granted.add(new Granted(call.tool(), call.arguments()));
-                    yield perform(call);
+                    yield perform(call, action, decision, how);
                 }
                 case Answer.Instead(String subject) -> {
                     var edited = call.with(subject);
-                    var second = policy.judge(edited.tool(), subject, instance);
+                    var instead = action(edited);
+                    var second = guard.judge(instead);
                     if (second.effect() == Effect.DENY) {
-                        approver.tell("denied: " + subject + " (" + second.reason() + ")");
-                        mark("denial", "system", second.reason(), Map.of("tool", call.tool()));
-                        yield "denied by policy: " + second.reason();
+                        yield refused(edited, instead, second);
                     }
-                    approved(edited, "edited");
-                    yield "the user changed this to `" + subject + "`.\n" + perform(edited);
+                    var how = approved(edited, "edited");
+                    yield "the user changed this to `" + subject + "`.\n" + perform(edited, instead, second, how);
                 }
             };
         }
 
-        private void approved(Call call, String how) {
-            mark("approval", "user", "approved " + how + ": " + call.tool() + " " + call.subject(), Map.of("how", how));
+        private Action action(Call call) {
+            return Action.on(call.tool(), instance).subject(call.subject());
         }
 
-        private String perform(Call call) throws InterruptedException {
+        private String refused(Call call, Action action, Decision decision) {
+            guard.denied(action, decision, decision.reason());
+            approver.tell("denied: " + call.tool() + " " + call.subject() + " (" + decision.reason() + ")");
+            mark("denial", "system", decision.reason(), Map.of("tool", call.tool()));
+            return "denied by policy: " + decision.reason();
+        }
+
+        private String approved(Call call, String how) {
+            mark("approval", "user", "approved " + how + ": " + call.tool() + " " + call.subject(), Map.of("how", how));
+            return "approved " + how + " by " + asked.actor();
+        }
+
+        private String perform(Call call, Action action, Decision decision, String how) throws InterruptedException {
             requireWithinLimits();
-            var result = tools.perform(call, model, left(), approver::tell);
+            var result =
+                    guard.approved(action, decision, how, () -> tools.perform(call, model, left(), approver::tell));
             mark("tool_result", "tool", PlainText.shorten(result), Map.of("tool", call.tool(), "result", result));
             return result;
         }

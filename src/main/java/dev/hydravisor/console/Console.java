@@ -1,8 +1,10 @@
 package dev.hydravisor.console;
 
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Request;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -44,7 +46,8 @@ public class Console {
     /** Runs one command line and returns its exit status. Never throws. */
     public int run(Session session, List<String> argv) {
         try {
-            return execute(session, argv);
+            return Request.of(Actor.user(session.user()), session.workingDirectory())
+                    .call(() -> execute(session, argv));
         } catch (HydraException e) {
             return failed(session, e);
         } catch (RuntimeException e) {

@@ -17,6 +17,11 @@ public interface Session extends InputReader {
     /** The client's working directory: paths the user types are relative to it. */
     Path workingDirectory();
 
+    /** The user of this host at the other end. */
+    default String user() {
+        return System.getProperty("user.name");
+    }
+
     /** A variable of the client's environment, of those that matter to hydra; null when it is unset. */
     @Nullable
     String environment(String name);

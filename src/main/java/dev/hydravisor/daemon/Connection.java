@@ -21,11 +21,14 @@ final class Connection {
     private final FrameChannel channel;
     private final CompletableFuture<Console> console;
     private final Path history;
+    private final String user;
 
-    Connection(FrameChannel channel, CompletableFuture<Console> console, Path history) {
+    /** @param user who started the client */
+    Connection(FrameChannel channel, CompletableFuture<Console> console, Path history, String user) {
         this.channel = channel;
         this.console = console;
         this.history = history;
+        this.user = user;
     }
 
     /** Serves a client whose first frame is here already. Returns when it has gone. */
@@ -63,7 +66,7 @@ final class Connection {
 
         Worker(Outbox outbox, Hello hello) {
             thread = Thread.ofPlatform().daemon().name("session").unstarted(() -> run(outbox, hello));
-            session = new WireSession(hello, outbox, thread::interrupt);
+            session = new WireSession(hello, user, outbox, thread::interrupt);
         }
 
         private void run(Outbox outbox, Hello hello) {

@@ -92,7 +92,7 @@ public final class Hydrad implements AutoCloseable {
         folders.db();
         try (var hydrad = new Hydrad(rendezvous, application)) {
             Thread.ofPlatform().name("start").start(hydrad::startApplication);
-            hydrad.serve(new FrameChannel(client));
+            hydrad.serve(new FrameChannel(client), System.getProperty("user.name"));
         }
     }
 
@@ -156,18 +156,18 @@ public final class Hydrad implements AutoCloseable {
                 client.close();
                 continue;
             }
-            Thread.ofVirtual().name("client").start(() -> serve(new FrameChannel(client)));
+            Thread.ofVirtual().name("client").start(() -> serve(new FrameChannel(client), peer));
         }
     }
 
-    private void serve(FrameChannel channel) {
+    private void serve(FrameChannel channel, String user) {
         clients.add(channel);
         try (channel) {
             var first = channel.read();
             if (first.type() == Type.CONTROL) {
                 control(channel, first.text());
             } else {
-                new Connection(channel, console, rendezvous.lock().resolveSibling("history")).serve(first);
+                new Connection(channel, console, rendezvous.lock().resolveSibling("history"), user).serve(first);
             }
         } catch (IOException e) {
             log.debug("a client went away: {}", e.toString());

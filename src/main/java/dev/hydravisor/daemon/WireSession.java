@@ -27,6 +27,7 @@ final class WireSession implements Session {
     private static final byte CTRL_C = 3;
 
     private final Hello hello;
+    private final String user;
     private final Outbox outbox;
     private final RelayInput input;
     private final PrintWriter out;
@@ -38,9 +39,13 @@ final class WireSession implements Session {
     private boolean rawWanted;
     private boolean rawNow;
 
-    /** @param interrupt ends what the session's command is doing */
-    WireSession(Hello hello, Outbox outbox, Runnable interrupt) {
+    /**
+     * @param user who started the client
+     * @param interrupt ends what the session's command is doing
+     */
+    WireSession(Hello hello, String user, Outbox outbox, Runnable interrupt) {
         this.hello = hello;
+        this.user = user;
         this.outbox = outbox;
         this.interrupt = interrupt;
         this.input = new RelayInput(() -> outbox.put(Frame.of(Type.READ)));
@@ -114,6 +119,11 @@ final class WireSession implements Session {
     @Override
     public Path workingDirectory() {
         return Path.of(hello.workingDirectory());
+    }
+
+    @Override
+    public String user() {
+        return user;
     }
 
     @Override

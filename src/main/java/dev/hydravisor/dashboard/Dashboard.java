@@ -12,6 +12,7 @@ import dev.hydravisor.model.Dialogs;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.operation.Request;
 import dev.hydravisor.recording.RecordingService;
 import dev.hydravisor.workspace.WorkspaceService;
 import dev.hydravisor.workspace.WorkspacesChanged;
@@ -121,6 +122,8 @@ public class Dashboard {
      * @param ended told when it has ended, well or not
      */
     Job start(String subject, String title, Consumer<Operation> work, Consumer<Job> ended) {
+        var asked = Request.current();
+        var request = Request.of(asked.actor(), asked.folder());
         Job job;
         synchronized (this) {
             job = new Job("" + ++jobIds, subject, title, () -> showings.forEach(Showing::jobsChanged));
@@ -129,7 +132,10 @@ public class Dashboard {
                 jobs.removeLast();
             }
         }
-        var worker = Thread.ofPlatform().daemon().name("job " + job.id()).unstarted(() -> run(job, work, ended));
+        var worker = Thread.ofPlatform()
+                .daemon()
+                .name("job " + job.id())
+                .unstarted(() -> request.run(() -> run(job, work, ended)));
         job.runBy(worker);
         worker.start();
         return job;

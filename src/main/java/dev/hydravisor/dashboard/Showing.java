@@ -13,6 +13,7 @@ import dev.hydravisor.instance.VmSpec;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.operation.Request;
 import dev.hydravisor.workspace.Launch;
 import dev.hydravisor.workspace.Size;
 import java.io.IOException;
@@ -451,7 +452,8 @@ final class Showing implements Deeds {
     @Override
     public void plan(Form form) {
         var values = form.values();
-        workers.execute(() -> {
+        var request = Request.current();
+        workers.execute(() -> request.run(() -> {
             List<String> lines = new ArrayList<>();
             String error = null;
             try {
@@ -466,7 +468,7 @@ final class Showing implements Deeds {
             }
             var why = error;
             news.add(() -> form.planned(why == null ? lines : List.of(), why));
-        });
+        }));
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.hydravisor.instance;
 import static java.util.function.Function.identity;
 
 import dev.hydravisor.host.Processes;
+import dev.hydravisor.image.Reference;
 import dev.hydravisor.instance.Backend.Observed;
 import dev.hydravisor.instance.Backend.Ref;
 import dev.hydravisor.instance.InstanceChanged.Change;
@@ -12,10 +13,13 @@ import dev.hydravisor.inventory.InstanceRow;
 import dev.hydravisor.inventory.Instances;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.EnumMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -45,14 +49,20 @@ public class InstanceService {
     private final Instances instances;
     private final Attachments attachments;
     private final ApplicationEventPublisher events;
+    private final Guard guard;
     private final Set<String> busy = ConcurrentHashMap.newKeySet();
 
     public InstanceService(
-            List<Backend> backends, Instances instances, Attachments attachments, ApplicationEventPublisher events) {
+            List<Backend> backends,
+            Instances instances,
+            Attachments attachments,
+            ApplicationEventPublisher events,
+            Guard guard) {
         this.backends = new EnumMap<>(backends.stream().collect(Collectors.toMap(Backend::kind, identity())));
         this.instances = instances;
         this.attachments = attachments;
         this.events = events;
+        this.guard = guard;
         backends.forEach(b -> b.onChange(this::changed));
     }
 
@@ -71,7 +81,7 @@ public class InstanceService {
         checkName(name);
         return exclusively(
                 name,
-                () -> operation.call(() -> {
+                () -> guard.act(operation, creation(name, spec), () -> {
                     var backend = backend(spec.kind());
                     var known = instances.findByName(name).orElse(null);
                     if (known != null && !known.complete()) {
@@ -105,6 +115,7 @@ public class InstanceService {
     /** What {@link #create} would do, as its stages. Checks all that can be checked without doing anything. */
     public List<String> plan(String name, InstanceSpec spec) {
         checkName(name);
+        guard.require(creation(name, spec));
         var known = instances.findByName(name).orElse(null);
         if (known == null) {
             return List.of(
@@ -123,7 +134,7 @@ public class InstanceService {
         var row = row(name);
         exclusively(
                 name,
-                () -> operation.<@Nullable Void>call(() -> {
+                () -> guard.<@Nullable Void>act(operation, action("start", row), () -> {
                     startIfStopped(operation, row);
                     return null;
                 }));
@@ -138,7 +149,7 @@ public class InstanceService {
         var row = row(name);
         exclusively(
                 name,
-                () -> operation.<@Nullable Void>call(() -> {
+                () -> guard.<@Nullable Void>act(operation, action("stop", row), () -> {
                     operation.stage("stopping", () -> backend(row).stop(operation, ref(row), limit, force));
                     return null;
                 }));
@@ -149,7 +160,7 @@ public class InstanceService {
         var row = row(name);
         exclusively(
                 name,
-                () -> operation.<@Nullable Void>call(() -> {
+                () -> guard.<@Nullable Void>act(operation, action("restart", row), () -> {
                     operation.stage("stopping", () -> backend(row).stop(operation, ref(row), limit, force));
                     startIfStopped(operation, row);
                     return null;
@@ -165,7 +176,7 @@ public class InstanceService {
         var row = row(name);
         exclusively(
                 name,
-                () -> operation.<@Nullable Void>call(() -> {
+                () -> guard.<@Nullable Void>act(operation, action("pause", row), () -> {
                     operation.stage("pausing", () -> backend(row).pause(ref(row)));
                     return null;
                 }));
@@ -176,7 +187,7 @@ public class InstanceService {
         var row = row(name);
         exclusively(
                 name,
-                () -> operation.<@Nullable Void>call(() -> {
+                () -> guard.<@Nullable Void>act(operation, action("resume", row), () -> {
                     operation.stage("resuming", () -> backend(row).resume(ref(row)));
                     return null;
                 }));
@@ -191,7 +202,7 @@ public class InstanceService {
         var row = row(name);
         exclusively(
                 name,
-                () -> operation.<@Nullable Void>call(() -> {
+                () -> guard.<@Nullable Void>act(operation, action("delete", row), () -> {
                     var state = view(row, observe(row)).state();
                     if (state == State.UNAVAILABLE) {
                         backend(row).observe(); // says why it does not answer
@@ -242,10 +253,10 @@ public class InstanceService {
     /** The argv of a shell in it: by SSH when the guest offers that within {@code limit}, else its console. */
     public List<String> shellCommand(String name, Duration limit) {
         var row = row(name);
-        return backend(row).shellCommand(ref(row), spec(row), limit);
+        return guard.act(action("shell", row), () -> backend(row).shellCommand(ref(row), spec(row), limit));
     }
 
-    /** Runs a program in it to its end, beside all shells; errors as {@link Backend#exec}. */
+    /** Runs a program in it to its end, beside all shells, for a caller that is guarded itself; errors as {@link Backend#exec}. */
     public Processes.Result exec(String name, List<String> argv, byte[] input, Duration limit) {
         var row = row(name);
         return backend(row).exec(ref(row), spec(row), argv, input, limit);
@@ -254,7 +265,72 @@ public class InstanceService {
     /** The argv of its console. */
     public List<String> consoleCommand(String name) {
         var row = row(name);
-        return backend(row).consoleCommand(ref(row));
+        return guard.act(action("console", row), () -> backend(row).consoleCommand(ref(row)));
+    }
+
+    /**
+     * What is about to be done to an instance, for the policy.
+     *
+     * @param verb such as {@code start}
+     * @throws HydraException NOT_FOUND when there is none of that name
+     */
+    public Action action(String verb, String name) {
+        return action(verb, row(name));
+    }
+
+    private Action action(String verb, InstanceRow row) {
+        return Action.on(row.kind().toLowerCase(java.util.Locale.ROOT) + "." + verb, row.name())
+                .image(names(spec(row)));
+    }
+
+    /** What {@link #create} is about to do, for the policy. */
+    public static Action creation(String name, InstanceSpec spec) {
+        var action = Action.on(spec.kind().name().toLowerCase(java.util.Locale.ROOT) + ".create", name)
+                .image(names(spec));
+        return switch (spec) {
+            case VmSpec vm ->
+                action.takes(vm.cpus(), vm.memoryMib(), vm.diskGib(), List.of(vm.network()), List.of(), List.of());
+            case ContainerSpec container ->
+                action.subject(program(container))
+                        .takes(
+                                container.cpus() == 0 ? Double.POSITIVE_INFINITY : container.cpus(),
+                                container.memoryMib() == 0 ? Long.MAX_VALUE : container.memoryMib(),
+                                0,
+                                List.of(container.network().name().toLowerCase(java.util.Locale.ROOT)),
+                                container.mounts().stream()
+                                        .map(ContainerSpec.Mount::source)
+                                        .toList(),
+                                container.ports().stream()
+                                        .map(InstanceService::published)
+                                        .toList());
+        };
+    }
+
+    private static String program(ContainerSpec container) {
+        var entrypoint = container.entrypoint() == null ? "" : container.entrypoint() + " ";
+        return (entrypoint + String.join(" ", container.command())).strip();
+    }
+
+    private static String published(ContainerSpec.Port port) {
+        return (port.hostAddress() == null ? "" : port.hostAddress() + ":")
+                + port.hostPort()
+                + (port.protocol().equals("tcp") ? "" : "/" + port.protocol());
+    }
+
+    /** All names of its image: a container's goes by a short and a full one. */
+    private static Set<String> names(InstanceSpec spec) {
+        var names = new LinkedHashSet<String>();
+        names.add(spec.image());
+        if (spec.kind() == Kind.CONTAINER) {
+            try {
+                var reference = Reference.parse(spec.image());
+                names.add(reference.familiar());
+                names.add(reference.name());
+            } catch (HydraException e) {
+                // The backend says what is wrong with it.
+            }
+        }
+        return names;
     }
 
     private record Observation(

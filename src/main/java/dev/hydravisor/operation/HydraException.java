@@ -56,6 +56,10 @@ public class HydraException extends RuntimeException {
         return new HydraException(ExitCode.UNAVAILABLE, message, cause);
     }
 
+    public static HydraException denied(String message) {
+        return new HydraException(ExitCode.DENIED, message);
+    }
+
     public static HydraException interrupted() {
         return new HydraException(ExitCode.INTERRUPTED, "interrupted");
     }

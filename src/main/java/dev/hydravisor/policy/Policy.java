@@ -1,158 +1,174 @@
 package dev.hydravisor.policy;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
-import com.google.re2j.Pattern;
-import com.google.re2j.PatternSyntaxException;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Request;
 import java.io.IOException;
-import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.ConcurrentHashMap;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.stereotype.Service;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.DeserializationFeature;
-import tools.jackson.databind.MapperFeature;
-import tools.jackson.dataformat.yaml.YAMLMapper;
 
 /**
- * The rules of {@code $HYDRA_HOME/policy.yaml}, then those of the default {@code policy.yaml}.
+ * The rules of {@code $HYDRA_HOME/policy.yaml}, those an actor holds by itself, then those of the default {@code policy.yaml}.
  *
- * <p>A rule that denies wins over every other; of the rest the first that fits counts; what no rule fits is asked for. While the
- * user's file cannot be read nothing is allowed.
+ * <p>A rule that denies wins over every other; of the rest the first that fits counts; what no rule fits is denied. The policy of the
+ * folder a request comes from, {@code .hydra/policy.yaml}, can deny and ask besides. While a file cannot be read nothing is allowed.
  */
 @Service
 public class Policy {
-    private static final YAMLMapper YAML = YAMLMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
-            .build();
-    private static final int LONGEST_PATTERN = 1000;
+    /** Where a project keeps its own, in its folder. */
+    public static final String PROJECT = ".hydra/policy.yaml";
+
+    private static final String DEFAULTS = "the default policy.yaml";
+    private static final int MOST_REMEMBERED = 100;
 
     private final HydraHome home;
+    private final ObjectProvider<Grants> grants;
+    private final List<Rule> defaults = defaults();
+    private final Map<Path, Read> read = new ConcurrentHashMap<>();
 
-    Policy(HydraHome home) {
+    Policy(HydraHome home, ObjectProvider<Grants> grants) {
         this.home = home;
+        this.grants = grants;
     }
 
-    /** What a rule does with what it fits. */
-    public enum Effect {
-        ALLOW,
-        ASK,
-        DENY
-    }
+    /** A file as it was read, and by what is seen whether it has changed since. */
+    private record Read(Object key, boolean settled, PolicyFile.Parsed parsed) {}
 
     /**
-     * What the policy says.
+     * Judges what a request is about to do.
      *
-     * @param reason why, in one line that can be told to a user and to a model
+     * @throws HydraException DENIED when a file of rules is wrong; then nothing must be done
      */
-    public record Verdict(Effect effect, String reason) {}
-
-    /**
-     * A rule, as it stands in the file.
-     *
-     * @param tools names, with {@code *} for any characters; empty for all
-     * @param pattern RE2: must match the whole command or path to allow or ask, any part of it to deny; null for all
-     * @param instances names, with {@code *} for any characters; empty for all
-     * @param reason what is told where it denies
-     */
-    record Rule(
-            @JsonProperty(required = true) Effect rule,
-            @Nullable List<String> tools,
-            @Nullable String pattern,
-            @Nullable List<String> instances,
-            @Nullable String reason) {}
-
-    private record File(@Nullable List<Rule> rules) {}
-
-    /**
-     * Judges what is about to be done.
-     *
-     * @param subject the exact command or path
-     * @throws HydraException FAILED when the user's file holds no rules; then nothing must be done
-     */
-    public Verdict judge(String tool, String subject, String instance) {
-        var fitting = Stream.concat(users().stream(), defaults().stream())
-                .filter(r -> fits(r, tool, subject, instance))
-                .toList();
-        return fitting.stream()
-                .filter(r -> r.rule() == Effect.DENY)
-                .findFirst()
-                .or(() -> fitting.stream().findFirst())
-                .map(r -> new Verdict(r.rule(), reason(r)))
-                .orElse(new Verdict(Effect.ASK, "no rule allows it"));
+    public Decision judge(Request request, Action action) {
+        var actor = request.actor();
+        var decision = decide(actor, action, rules(actor));
+        return request.folder() == null ? decision : tightened(decision, actor, action, request.folder());
     }
 
-    private static String reason(Rule rule) {
-        if (rule.reason() != null) {
-            return PlainText.safe(rule.reason());
-        }
-        return "a rule of policy.yaml "
-                + (rule.rule() == Effect.ALLOW ? "allows" : rule.rule() == Effect.ASK ? "asks for" : "denies") + " it"
-                + (rule.pattern() == null ? "" : " (" + PlainText.shorten(rule.pattern()) + ")");
-    }
-
-    private static boolean fits(Rule rule, String tool, String subject, String instance) {
-        if (!named(rule.tools(), tool) || !named(rule.instances(), instance)) {
-            return false;
-        }
-        if (rule.pattern() == null) {
-            return true;
-        }
-        var matcher = compile(rule.pattern()).matcher(subject);
-        return rule.rule() == Effect.DENY ? matcher.find() : matcher.matches();
-    }
-
-    private static boolean named(@Nullable List<String> globs, String name) {
-        return globs == null
-                || globs.isEmpty()
-                || globs.stream().anyMatch(g -> Pattern.matches(Pattern.quote(g).replace("\\*", ".*"), name));
-    }
-
-    private List<Rule> users() {
-        var file = home.root().resolve("policy.yaml");
-        if (!Files.exists(file)) {
-            return List.of();
-        }
-        try (var in = Files.newInputStream(file)) {
-            return read(in);
-        } catch (IOException | JacksonException | PatternSyntaxException | HydraException e) {
-            var why = e instanceof JacksonException j ? j.getOriginalMessage() : e.getMessage();
-            throw HydraException.failed("`" + file + "` cannot be read: " + PlainText.safe(String.valueOf(why))
-                    + "; nothing is allowed until it is right");
-        }
-    }
-
-    private static List<Rule> defaults() {
-        try (var in = Policy.class.getResourceAsStream("/policy.yaml")) {
-            return read(Objects.requireNonNull(in));
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    private static List<Rule> read(InputStream in) throws IOException {
-        var text = new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
-        if (text.lines().allMatch(l -> l.isBlank() || l.stripLeading().startsWith("#"))) {
-            return List.of();
-        }
-        var rules = YAML.readValue(text, File.class).rules();
-        if (rules == null) {
-            return List.of();
-        }
-        rules.stream().map(Rule::pattern).filter(Objects::nonNull).forEach(Policy::compile);
+    /** The rules that hold for an actor, in their order, without a project's. */
+    private List<Rule> rules(Actor actor) {
+        var rules = new ArrayList<>(sound(users(), false));
+        grants.orderedStream().forEach(g -> rules.addAll(g.rules(actor)));
+        rules.addAll(defaults);
         return rules;
     }
 
-    private static Pattern compile(String pattern) {
-        if (pattern.length() > LONGEST_PATTERN) {
-            throw HydraException.failed("a pattern has more than " + LONGEST_PATTERN + " characters");
+    private static Decision decide(Actor actor, Action action, List<Rule> rules) {
+        Rule first = null;
+        String nearly = null;
+        for (var rule : rules) {
+            if (rule.effect() != Effect.DENY && first != null) {
+                continue;
+            }
+            if (rule.fits(actor, action)) {
+                if (rule.effect() == Effect.DENY) {
+                    return decision(rule);
+                }
+                first = rule;
+            } else if (nearly == null && rule.effect() != Effect.DENY && rule.concerns(actor, action)) {
+                nearly = rule.place() + " has " + rule.uncovered(action);
+            }
         }
-        return Pattern.compile(pattern, Pattern.DOTALL);
+        return first != null
+                ? decision(first)
+                : new Decision(Effect.DENY, "no rule allows it" + (nearly == null ? "" : "; " + nearly), "");
+    }
+
+    private Decision tightened(Decision decision, Actor actor, Action action, Path folder) {
+        var rules = sound(folder.resolve(PROJECT), true);
+        return rules.stream()
+                .filter(r -> r.fits(actor, action))
+                .filter(r -> r.effect().compareTo(decision.effect()) > 0)
+                .max((a, b) -> a.effect().compareTo(b.effect()))
+                .map(Policy::decision)
+                .orElse(decision);
+    }
+
+    private static Decision decision(Rule rule) {
+        return new Decision(rule.effect(), rule.told(), rule.place());
+    }
+
+    Path users() {
+        return home.root().resolve("policy.yaml");
+    }
+
+    private List<Rule> sound(Path file, boolean tightens) {
+        var parsed = parsed(file, tightens);
+        if (!parsed.problems().isEmpty()) {
+            var first = parsed.problems().getFirst();
+            throw HydraException.denied("`" + file + "` cannot be read: line " + first.line() + ": " + first.what()
+                    + "; nothing is allowed until it is right");
+        }
+        return parsed.rules();
+    }
+
+    /** Reads a file, where it has changed since; none is one without rules. */
+    private PolicyFile.Parsed parsed(Path file, boolean tightens) {
+        try {
+            var attributes = Files.readAttributes(file, BasicFileAttributes.class);
+            var key = List.of(
+                    attributes.lastModifiedTime(),
+                    attributes.size(),
+                    Objects.requireNonNullElse(attributes.fileKey(), ""));
+            var known = read.get(file);
+            if (known != null && known.settled() && known.key().equals(key)) {
+                return known.parsed();
+            }
+            if (!attributes.isRegularFile()) {
+                return wrong("it is no file");
+            }
+            if (attributes.size() > PolicyFile.LONGEST) {
+                return wrong("it has more than " + (PolicyFile.LONGEST >> 20) + " MiB");
+            }
+            // Within the same tick of the clock it may be written again without a trace.
+            var settled =
+                    System.currentTimeMillis() - attributes.lastModifiedTime().toMillis() > 1000;
+            var parsed = PolicyFile.parse(file.toString(), new String(bytes(file), StandardCharsets.UTF_8), tightens);
+            if (read.size() >= MOST_REMEMBERED) {
+                read.clear();
+            }
+            read.put(file, new Read(key, settled, parsed));
+            return parsed;
+        } catch (NoSuchFileException e) {
+            return new PolicyFile.Parsed(List.of(), List.of());
+        } catch (IOException e) {
+            return wrong(e.toString());
+        }
+    }
+
+    /** No more than allowed, whatever it grew to. */
+    private static byte[] bytes(Path file) throws IOException {
+        try (var in = Files.newInputStream(file)) {
+            return in.readNBytes(PolicyFile.LONGEST + 1);
+        }
+    }
+
+    private static PolicyFile.Parsed wrong(String what) {
+        return new PolicyFile.Parsed(List.of(), List.of(new PolicyFile.Problem(1, PlainText.safe(what))));
+    }
+
+    private static List<Rule> defaults() {
+        try (var in = Objects.requireNonNull(Policy.class.getResourceAsStream("/policy.yaml"))) {
+            var parsed = PolicyFile.parse(DEFAULTS, new String(in.readAllBytes(), StandardCharsets.UTF_8), false);
+            if (!parsed.problems().isEmpty()) {
+                throw new IllegalStateException(DEFAULTS + ": " + parsed.problems());
+            }
+            return parsed.rules();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

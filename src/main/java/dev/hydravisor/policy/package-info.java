@@ -1,4 +1,4 @@
-/** What may be done without asking, what is asked for, and what is refused. */
+/** Who may do what: the rules, and the guard that all services act through. */
 @NullMarked
 package dev.hydravisor.policy;
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.hydravisor.agent.AgentService;
+import dev.hydravisor.env.AsUser;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.instance.VmSpec;
 import dev.hydravisor.model.Dialogs;
@@ -30,6 +31,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.AutoConfigurationPackage;
 import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
@@ -48,6 +50,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** A model that acts in a workspace: a scripted model, the real shell, tmux, recorder and console. */
 @Timeout(90)
+@ExtendWith(AsUser.class)
 class HandsIT {
     private static final String PROMPT = "you> ";
     private static final String ALLOW = "allow? ";
@@ -81,7 +84,8 @@ class HandsIT {
         "dev.hydravisor.instance",
         "dev.hydravisor.model",
         "dev.hydravisor.agent",
-        "dev.hydravisor.policy"
+        "dev.hydravisor.policy",
+        "dev.hydravisor.audit"
     })
     static class App {}
 

@@ -3,6 +3,7 @@ package dev.hydravisor.workspace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hydravisor.env.AsUser;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.Processes;
 import dev.hydravisor.instance.InstanceService;
@@ -14,6 +15,7 @@ import dev.hydravisor.model.DialogTurn;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.operation.Request;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
 import dev.hydravisor.workspace.Workspace.State;
@@ -35,6 +37,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.AutoConfigurationPackage;
 import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
@@ -52,6 +55,7 @@ import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Against the real tmux, database and recorder, in a home whose name would break any careless quoting. */
+@ExtendWith(AsUser.class)
 class WorkspaceIT {
     private static final VmSpec SPEC = new VmSpec("tiny", 1, 256, 0, "me", null, "default");
     private static final String MODEL = "ollama:llama3.2";
@@ -70,7 +74,13 @@ class WorkspaceIT {
         TransactionAutoConfiguration.class
     })
     @AutoConfigurationPackage(basePackages = "dev.hydravisor.inventory")
-    @ComponentScan({"dev.hydravisor.workspace", "dev.hydravisor.recording", "dev.hydravisor.instance"})
+    @ComponentScan({
+        "dev.hydravisor.workspace",
+        "dev.hydravisor.recording",
+        "dev.hydravisor.instance",
+        "dev.hydravisor.policy",
+        "dev.hydravisor.audit"
+    })
     static class App {}
 
     @BeforeEach
@@ -407,7 +417,8 @@ class WorkspaceIT {
 
     @Test
     void manyWorkspacesAreOpenedAtOnce() {
-        IntStream.range(0, 6).parallel().forEach(i -> open("w" + i));
+        var request = Request.current();
+        IntStream.range(0, 6).parallel().forEach(i -> request.run(() -> open("w" + i)));
 
         assertThat(workspaces().list()).hasSize(6).allMatch(w -> w.state() == State.OPEN);
     }
