@@ -8,7 +8,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -78,12 +77,12 @@ final class ProgressView implements Operation.Listener {
 
     @Override
     public void finished(String stage, Duration elapsed) {
-        line(stage + " " + seconds(elapsed));
+        line(stage + " " + PlainText.seconds(elapsed));
     }
 
     @Override
     public void failed(String stage, Duration elapsed, String why) {
-        line(stage + " failed after " + seconds(elapsed));
+        line(stage + " failed after " + PlainText.seconds(elapsed));
     }
 
     @Override
@@ -127,10 +126,6 @@ final class ProgressView implements Operation.Listener {
                             + (total == 0 ? 100 : 100 * done / total) + " %)";
         }
         return total < 0 ? done + " " + unit : done + " of " + total + " " + unit;
-    }
-
-    private static String seconds(Duration elapsed) {
-        return String.format(Locale.ROOT, "%.1f s", elapsed.toMillis() / 1000.0);
     }
 
     private void draw(List<String> lines) {

@@ -107,7 +107,7 @@ public class ContainerBackend implements Backend, DisposableBean {
         this.containerd = containerd;
         this.images = images;
         this.snapshotter = properties.snapshotter();
-        this.files = new ContainerFiles(home);
+        this.files = new ContainerFiles(home, properties.logLimit().toBytes());
         this.run = home.run();
         this.home = "hydra-"
                 + sha256(home.root().toAbsolutePath() + "\n" + containerd.address() + "\n" + containerd.namespace())
@@ -526,18 +526,20 @@ public class ContainerBackend implements Backend, DisposableBean {
 
     // ---- what happens by itself
 
-    private void heard(String name) {
+    private void heard(String name, boolean ended) {
         var id = known.get(name);
         if (id == null) {
             return;
         }
         try {
-            exclusively(name, () -> {
-                var container = find(name);
-                if (container != null && isOf(container, new Ref(id, name))) {
-                    settle(container, false);
-                }
-            });
+            if (ended) {
+                exclusively(name, () -> {
+                    var container = find(name);
+                    if (container != null && isOf(container, new Ref(id, name))) {
+                        settle(container, false);
+                    }
+                });
+            }
         } catch (HydraException e) {
             log.debug("container {}: {}", name, e.text());
         }

@@ -26,9 +26,12 @@ final class ContainerFiles {
     private static final JsonMapper JSON = JsonMapper.shared();
 
     private final Path root;
+    private final long logLimit;
 
-    ContainerFiles(HydraHome home) {
+    /** @param logLimit what a log may take, in bytes; 0 for no limit */
+    ContainerFiles(HydraHome home, long logLimit) {
         root = home.containers();
+        this.logLimit = logLimit;
     }
 
     Path root() {
@@ -119,8 +122,9 @@ final class ContainerFiles {
 
     /** Where containerd's shim is to send what the main process prints; see {@code logger}. */
     String logUri(UUID id) {
-        return "binary://" + encode(program("logger").toString()).replace("%2F", "/") + "?"
-                + encode(log(id).toString());
+        // The logger keeps two files.
+        return "binary://" + encode(program("logger").toString()).replace("%2F", "/") + "?" + encode(log(id).toString())
+                + "=" + logLimit / 2;
     }
 
     /** One of our own small programs, as a file that can be run. */

@@ -343,10 +343,9 @@ public class Containers {
     }
 
     private Ref ref(String name) {
-        var found = instances.find(name);
-        if (found.kind() != Kind.CONTAINER) {
+        if (instances.kind(name) != Kind.CONTAINER) {
             throw HydraException.usage("`" + PlainText.shorten(name) + "` is a VM; this is for containers");
         }
-        return new Ref(found.id(), found.name());
+        return instances.ref(name);
     }
 }

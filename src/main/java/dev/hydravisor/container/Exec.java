@@ -8,7 +8,6 @@ import dev.hydravisor.container.containerd.api.TasksProto.ExecProcessRequest;
 import dev.hydravisor.container.containerd.api.TasksProto.KillRequest;
 import dev.hydravisor.container.containerd.api.TasksProto.StartRequest;
 import dev.hydravisor.container.containerd.api.TasksProto.WaitRequest;
-import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
 import java.io.FileInputStream;
 import java.io.IOException;
@@ -55,8 +54,9 @@ final class Exec implements AutoCloseable {
         var stdin = folder.resolve("0");
         var stdout = folder.resolve("1");
         var stderr = folder.resolve("2");
-        Processes.require(
-                Duration.ofSeconds(5), List.of("mkfifo", stdin.toString(), stdout.toString(), stderr.toString()));
+        for (var fifo : List.of(stdin, stdout, stderr)) {
+            Fifo.make(fifo);
+        }
         var readers = List.of(reader(stdout, out), reader(stderr, err));
         made = true;
         containerd.call(

@@ -6,9 +6,14 @@ import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +28,7 @@ final class Logs {
     /**
      * Gives the entries of a log, the oldest first.
      *
+     * @param file the log; what went before it is in the one of {@link #before}
      * @param tail how many of the last whole lines; negative for all
      * @param since only what was printed then or later; null for all
      * @param goesOn asked at the end of the log: whether to wait for more. It is read once more after the first no.
@@ -38,32 +44,26 @@ final class Logs {
                 return;
             }
         }
-        try (var log = new RandomAccessFile(file.toFile(), "r")) {
-            log.seek(tail < 0 ? 0 : start(log, tail));
-            var rest = new ByteArrayOutputStream();
-            var block = new byte[BLOCK];
-            var more = true;
-            while (true) {
-                int n = log.read(block);
-                for (int i = 0; i < n; i++) {
-                    if (block[i] != '\n') {
-                        rest.write(block[i]);
-                        continue;
-                    }
-                    var entry = LogEntry.parse(rest.toString(StandardCharsets.UTF_8));
-                    rest.reset();
-                    if (since == null || !entry.time().isBefore(since)) {
-                        entries.accept(entry);
-                    }
+        Consumer<LogEntry> wanted = entry -> {
+            if (since == null || !entry.time().isBefore(since)) {
+                entries.accept(entry);
+            }
+        };
+        try {
+            var whole = open(file);
+            var parts = whole.parts();
+            try {
+                if (tail >= 0) {
+                    seek(parts, tail);
                 }
-                if (n <= 0) {
-                    if (!more) {
-                        return;
-                    }
-                    more = goesOn.getAsBoolean();
-                    if (more) {
-                        Thread.sleep(POLL);
-                    }
+                var rest = new ByteArrayOutputStream();
+                for (var part : parts) {
+                    take(part, rest, wanted);
+                }
+                follow(file, parts.getLast(), whole.key(), rest, goesOn, wanted);
+            } finally {
+                for (var part : parts) {
+                    part.close();
                 }
             }
         } catch (IOException e) {
@@ -71,8 +71,121 @@ final class Logs {
         }
     }
 
-    /** Where the last {@code lines} whole lines begin. */
-    private static long start(RandomAccessFile log, long lines) throws IOException {
+    /** Where the entries are that a log had no more room for. */
+    static Path before(Path log) {
+        return log.resolveSibling(log.getFileName() + ".1");
+    }
+
+    /** A log's files, the older first, and which file the newer one is. */
+    private record Whole(List<RandomAccessFile> parts, Object key) {}
+
+    private static Whole open(Path file) throws IOException {
+        while (true) {
+            var key = key(file);
+            var parts = new ArrayList<RandomAccessFile>();
+            if (Files.exists(before(file))) {
+                parts.add(new RandomAccessFile(before(file).toFile(), "r"));
+            }
+            parts.add(new RandomAccessFile(file.toFile(), "r"));
+            if (key.equals(key(file))) {
+                return new Whole(parts, key);
+            }
+            // It was moved away between the two.
+            for (var part : parts) {
+                part.close();
+            }
+        }
+    }
+
+    private static Object key(Path file) throws IOException {
+        // It is not there for a moment while it is moved away.
+        for (int i = 0; ; i++) {
+            try {
+                var key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+                return key == null ? file : key;
+            } catch (NoSuchFileException e) {
+                if (i == 100) {
+                    throw e;
+                }
+                LockSupport.parkNanos(1_000_000);
+            }
+        }
+    }
+
+    /** Gives the entries that are there; what is left of the last one stays in {@code rest}. */
+    private static boolean take(RandomAccessFile log, ByteArrayOutputStream rest, Consumer<LogEntry> entries)
+            throws IOException {
+        var block = new byte[BLOCK];
+        var any = false;
+        for (int n; (n = log.read(block)) > 0; any = true) {
+            for (int i = 0; i < n; i++) {
+                if (block[i] != '\n') {
+                    rest.write(block[i]);
+                    continue;
+                }
+                var entry = LogEntry.parse(rest.toString(StandardCharsets.UTF_8));
+                rest.reset();
+                entries.accept(entry);
+            }
+        }
+        return any;
+    }
+
+    private static void follow(
+            Path file,
+            RandomAccessFile first,
+            Object firstKey,
+            ByteArrayOutputStream rest,
+            BooleanSupplier goesOn,
+            Consumer<LogEntry> entries)
+            throws IOException, InterruptedException {
+        var log = first;
+        var key = firstKey;
+        try {
+            while (true) {
+                var more = goesOn.getAsBoolean();
+                if (more) {
+                    Thread.sleep(POLL);
+                }
+                var now = Files.exists(file) ? key(file) : key;
+                var any = take(log, rest, entries);
+                if (!now.equals(key)) {
+                    // It went on in a new file, and what was still written to the old one has been taken.
+                    if (log != first) {
+                        log.close();
+                    }
+                    do {
+                        key = key(file);
+                        log = new RandomAccessFile(file.toFile(), "r");
+                        // Moved away between the two, it is opened once more.
+                    } while (!key.equals(key(file)));
+                    any |= take(log, rest, entries);
+                }
+                if (!any && !more) {
+                    return;
+                }
+            }
+        } finally {
+            if (log != first) {
+                log.close();
+            }
+        }
+    }
+
+    /** Goes to where the last {@code lines} whole lines begin. */
+    private static void seek(List<RandomAccessFile> parts, long lines) throws IOException {
+        long left = lines;
+        for (var part : parts.reversed()) {
+            if (left < 0) {
+                part.seek(part.length());
+            } else {
+                left = seek(part, left);
+            }
+        }
+    }
+
+    /** As above, in one file; returns how many of the lines are not in it, or -1 when the first of them begins in it. */
+    private static long seek(RandomAccessFile log, long lines) throws IOException {
         var block = new byte[BLOCK];
         long at = log.length();
         long left = lines;
@@ -86,7 +199,8 @@ final class Logs {
             for (int i = n - 1; i >= 0; i--) {
                 if (block[i] == '\n') {
                     if (ends(entry) && left-- == 0) {
-                        return at + i + 1 + entry.length() + 1;
+                        log.seek(at + i + 1 + entry.length() + 1);
+                        return -1;
                     }
                     entry.setLength(0);
                 } else {
@@ -94,7 +208,9 @@ final class Logs {
                 }
             }
         }
-        return ends(entry) && left == 0 ? entry.length() + 1L : 0;
+        var found = ends(entry) && left-- == 0;
+        log.seek(found ? entry.length() + 1L : 0);
+        return left;
     }
 
     /** Of an entry read from behind: whether it ends its line. */

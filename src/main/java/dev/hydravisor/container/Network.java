@@ -86,7 +86,7 @@ final class Network {
         JsonNode previous = null;
         // From here on there may be something to take away again.
         write(result, "{}");
-        for (var plugin : config.path("plugins")) {
+        for (var plugin : plugins(config, ports)) {
             previous = JSON.readTree(run("ADD", id, "/proc/" + pid + "/ns/net", config, plugin, ports, previous));
             write(result, previous.toString());
         }
@@ -111,7 +111,7 @@ final class Network {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        for (var plugin : reversed(config.path("plugins"))) {
+        for (var plugin : plugins(config, ports).reversed()) {
             run("DEL", id, "", config, plugin, ports, previous.isEmpty() ? null : previous);
         }
         try {
@@ -203,7 +203,7 @@ final class Network {
         var input = (ObjectNode) plugin.deepCopy();
         input.set("cniVersion", config.path("cniVersion"));
         input.put("name", name);
-        if (plugin.path("capabilities").path("portMappings").asBoolean(false)) {
+        if (publishes(plugin)) {
             var mappings = input.putObject("runtimeConfig").putArray("portMappings");
             for (var port : ports) {
                 var mapping = mappings.addObject()
@@ -328,8 +328,16 @@ final class Network {
                 .collect(java.util.stream.Collectors.joining("."));
     }
 
-    private static List<JsonNode> reversed(JsonNode array) {
-        return new ArrayList<>(array.values()).reversed();
+    /** Those that have something to do: each is a program that costs its start. */
+    private static List<JsonNode> plugins(JsonNode config, List<Port> ports) {
+        return config.path("plugins")
+                .valueStream()
+                .filter(p -> !ports.isEmpty() || !publishes(p))
+                .toList();
+    }
+
+    private static boolean publishes(JsonNode plugin) {
+        return plugin.path("capabilities").path("portMappings").asBoolean(false);
     }
 
     private static void write(Path file, String text) {

@@ -10,8 +10,8 @@ import dev.hydravisor.operation.HydraException;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -23,15 +23,23 @@ final class Watch implements AutoCloseable {
     // containerd does not say from when on it hears a subscriber; what it did in between is found by looking once more.
     private static final Duration SUBSCRIBING = Duration.ofMillis(500);
 
+    private static final Set<String> ENDS = Set.of("/tasks/exit", "/tasks/oom", "/tasks/delete", "/containers/delete");
+
+    /** Hears that something happened to a container, and whether it may have ended by it. */
+    @FunctionalInterface
+    interface Listener {
+        void heard(String id, boolean ended);
+    }
+
     private final Containerd containerd;
-    private final Consumer<String> changed;
+    private final Listener changed;
     private final Runnable connected;
     private @Nullable Thread thread;
     private volatile @Nullable ClientCallStreamObserver<SubscribeRequest> call;
     private volatile boolean closed;
 
-    /** {@code changed} hears a container's id, {@code connected} each connection; on threads of their own. */
-    Watch(Containerd containerd, Consumer<String> changed, Runnable connected) {
+    /** {@code changed} hears each event, {@code connected} each connection; on threads of their own. */
+    Watch(Containerd containerd, Listener changed, Runnable connected) {
         this.containerd = containerd;
         this.changed = changed;
         this.connected = connected;
@@ -49,6 +57,10 @@ final class Watch implements AutoCloseable {
         closed = true;
         if (thread != null) {
             thread.interrupt();
+        }
+        var open = call;
+        if (open != null) {
+            open.cancel("no longer of interest", null);
         }
     }
 
@@ -73,10 +85,7 @@ final class Watch implements AutoCloseable {
                 Thread.sleep(PAUSE);
             }
         } catch (InterruptedException e) {
-            var open = call;
-            if (open != null) {
-                open.cancel("no longer of interest", null);
-            }
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -130,7 +139,8 @@ final class Watch implements AutoCloseable {
             if (event.getTopic().equals("/tasks/exit") && !exit.getId().equals(exit.getContainerId())) {
                 return;
             }
-            Thread.ofVirtual().start(() -> changed.accept(exit.getContainerId()));
+            var ended = ENDS.contains(event.getTopic());
+            Thread.ofVirtual().start(() -> changed.heard(exit.getContainerId(), ended));
         } catch (InvalidProtocolBufferException e) {
             log.warn("an event `{}` that cannot be read", event.getTopic(), e);
         }

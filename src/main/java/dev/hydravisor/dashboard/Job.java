@@ -1,5 +1,6 @@
 package dev.hydravisor.dashboard;
 
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.Operation;
 import java.time.Duration;
 import java.time.Instant;
@@ -111,12 +112,12 @@ final class Job implements Operation.Listener {
 
     @Override
     public void finished(String stage, Duration elapsed) {
-        put(new Stage(stage, Texts.seconds(elapsed), Role.GOOD), true);
+        put(new Stage(stage, PlainText.seconds(elapsed), Role.GOOD), true);
     }
 
     @Override
     public void failed(String stage, Duration elapsed, String why) {
-        put(new Stage(stage, "failed after " + Texts.seconds(elapsed), Role.BAD), true);
+        put(new Stage(stage, "failed after " + PlainText.seconds(elapsed), Role.BAD), true);
     }
 
     @Override

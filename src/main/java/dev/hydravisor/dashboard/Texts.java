@@ -15,10 +15,6 @@ final class Texts {
         return value.name().toLowerCase(Locale.ROOT).replace('_', ' ');
     }
 
-    static String seconds(Duration elapsed) {
-        return String.format(Locale.ROOT, "%.1f s", elapsed.toMillis() / 1000.0);
-    }
-
     /** How long ago; coarse, so that a screen at rest stays as it is for a minute. */
     static String age(Instant then, Instant now) {
         var minutes = Math.max(0, Duration.between(then, now).toMinutes());

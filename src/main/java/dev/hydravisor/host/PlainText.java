@@ -37,6 +37,12 @@ public final class PlainText {
         return String.format(java.util.Locale.ROOT, "%.1f %ciB", value, units.charAt(unit));
     }
 
+    /** How long something took: {@code 12.4 s}, {@code 0.07 s}. */
+    public static String seconds(java.time.Duration elapsed) {
+        var seconds = elapsed.toMillis() / 1000.0;
+        return String.format(java.util.Locale.ROOT, seconds < 1 ? "%.2f s" : "%.1f s", seconds);
+    }
+
     /** How long ago that was, in its largest unit: {@code 3m}, {@code 2d}. */
     public static String age(java.time.Instant then) {
         var seconds = Math.max(

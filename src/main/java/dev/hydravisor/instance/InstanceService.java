@@ -72,16 +72,16 @@ public class InstanceService {
      *
      * @throws HydraException USAGE for a bad name; CONFLICT when the name is taken by another spec, with the difference
      */
-    public Instance create(Operation operation, String name, InstanceSpec spec) {
-        return create(operation, name, spec, true);
+    public void create(Operation operation, String name, InstanceSpec spec) {
+        create(operation, name, spec, true);
     }
 
     /** As {@link #create(Operation, String, InstanceSpec)}, left stopped unless {@code start}. */
-    public Instance create(Operation operation, String name, InstanceSpec spec, boolean start) {
+    public void create(Operation operation, String name, InstanceSpec spec, boolean start) {
         checkName(name);
-        return exclusively(
+        exclusively(
                 name,
-                () -> guard.act(operation, creation(name, spec), () -> {
+                () -> guard.<@Nullable Void>act(operation, creation(name, spec), () -> {
                     var backend = backend(spec.kind());
                     var known = instances.findByName(name).orElse(null);
                     if (known != null && !known.complete()) {
@@ -93,7 +93,7 @@ public class InstanceService {
                         if (start) {
                             startIfStopped(operation, known);
                         }
-                        return view(known, observe(known));
+                        return null;
                     }
                     var row = instances.save(new InstanceRow(
                             UUID.randomUUID(),
@@ -108,7 +108,7 @@ public class InstanceService {
                     }
                     instances.markComplete(row.getId());
                     events.publishEvent(new InstanceChanged(row.getId(), name, Change.CREATED));
-                    return view(row, observe(row));
+                    return null;
                 }));
     }
 
@@ -248,6 +248,16 @@ public class InstanceService {
     public Instance find(String name) {
         var row = row(name);
         return view(row, observe(row));
+    }
+
+    /** Which one is meant, without asking its backend; errors as {@link #find}. */
+    public Ref ref(String name) {
+        return ref(row(name));
+    }
+
+    /** Of which kind it is, without asking its backend; errors as {@link #find}. */
+    public Kind kind(String name) {
+        return Kind.valueOf(row(name).kind());
     }
 
     /** The argv of a shell in it: by SSH when the guest offers that within {@code limit}, else its console. */

@@ -40,6 +40,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.springframework.util.unit.DataSize;
 
 /** The container backend on a real containerd. */
 @Timeout(120)
@@ -63,7 +64,8 @@ class ContainerBackendIT {
     @BeforeEach
     void connect() {
         daemon = TestContainerd.shared();
-        properties = new ContainerProperties(daemon.address(), daemon.namespace(), "overlayfs", null, "10.88.0.0/16");
+        properties = new ContainerProperties(
+                daemon.address(), daemon.namespace(), "overlayfs", null, "10.88.0.0/16", DataSize.ofMegabytes(64));
         containerd = new Containerd(daemon.address(), daemon.namespace());
         backend = backend();
     }
@@ -152,6 +154,38 @@ class ContainerBackendIT {
         assertThat(lines.get(199_999)).isEqualTo("200000");
         assertThat(lines.getLast()).isEqualTo("x".repeat(100_000));
         assertThat(logs(ref, 3).stream().map(LogEntry::text)).startsWith("199999", "200000");
+    }
+
+    @Test
+    void aLogKeepsItsLimitAndIsFollowedFromOneFileToTheNext() throws Exception {
+        backend.destroy();
+        properties = new ContainerProperties(
+                daemon.address(), daemon.namespace(), "overlayfs", null, "10.88.0.0/16", DataSize.ofKilobytes(64));
+        backend = backend();
+        var ref = run(
+                "chatty",
+                new Spec(List.of(
+                        "sh",
+                        "-c",
+                        "for n in $(seq 1 20); do seq $((n * 1000)) $((n * 1000 + 199)); sleep 0.1; done")));
+        var followed = new ArrayList<LogEntry>();
+        Logs.read(backend.files().log(ref.id()), -1, null, () -> observed(ref).state() == State.RUNNING, followed::add);
+        var expected = java.util.stream.IntStream.rangeClosed(1, 20)
+                .boxed()
+                .flatMap(n -> java.util.stream.IntStream.range(n * 1000, n * 1000 + 200)
+                        .mapToObj(Integer::toString))
+                .toList();
+        assertThat(followed.stream().map(LogEntry::text)).containsExactlyElementsOf(expected);
+
+        var log = backend.files().log(ref.id());
+        assertThat(Files.size(log) + Files.size(Logs.before(log))).isBetween(32L << 10, 64L << 10);
+        var kept = logs(ref, -1).stream().map(LogEntry::text).toList();
+        assertThat(kept).hasSizeBetween(600, 3000).isEqualTo(expected.subList(4000 - kept.size(), 4000));
+        // All that the newer file has, and more.
+        assertThat(logs(ref, kept.size() - 1).stream().map(LogEntry::text))
+                .containsExactlyElementsOf(kept.subList(1, kept.size()));
+        assertThat(logs(ref, 3).stream().map(LogEntry::text)).containsExactly("20197", "20198", "20199");
+        assertThat(logs(ref, 0)).isEmpty();
     }
 
     @Test
@@ -480,7 +514,7 @@ class ContainerBackendIT {
         assertThat(daemon.ctr("leases", "ls", "-q")).isBlank();
         assertThat(daemon.ctr("snapshot", "ls")).doesNotContain("Active");
         assertThat(Path.of("/sys/class/net", backend.network().bridge())).doesNotExist();
-        assertThat(new ContainerFiles(home()).all()).isEmpty();
+        assertThat(new ContainerFiles(home(), 0).all()).isEmpty();
         var addresses = home().containers()
                 .resolve("addresses")
                 .resolve(backend.network().bridge());

@@ -37,6 +37,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.springframework.util.unit.DataSize;
 
 @Timeout(120)
 class OciImagesIT {
@@ -69,7 +70,8 @@ class OciImagesIT {
     @BeforeEach
     void connect() {
         store = new ContainerdImages(
-                containerd, new ContainerProperties(null, null, "overlayfs", null, "10.88.0.0/16"));
+                containerd,
+                new ContainerProperties(null, null, "overlayfs", null, "10.88.0.0/16", DataSize.ofMegabytes(64)));
         images = new OciImages(
                 store,
                 new ImageProperties(
