@@ -86,6 +86,25 @@ public final class Chain {
         }
     }
 
+    /** The last line, without its digest; null when there is none. */
+    public synchronized @Nullable String lastLine() throws IOException {
+        if (!Files.exists(file)) {
+            return null;
+        }
+        try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            var from = Math.max(0, channel.size() - 4096);
+            var block = ByteBuffer.allocate((int) (channel.size() - from));
+            while (block.hasRemaining() && channel.read(block, from + block.position()) >= 0) {}
+            var text = new String(block.array(), StandardCharsets.ISO_8859_1);
+            var whole = text.lastIndexOf('\n');
+            if (whole < 0) {
+                return null;
+            }
+            var line = text.substring(text.lastIndexOf('\n', whole - 1) + 1, whole);
+            return line.substring(0, Math.max(0, line.lastIndexOf(' ')));
+        }
+    }
+
     /** What was read of a chain: the lines that hold, without their digests, the last digest, and what is wrong; null for nothing. */
     public record Read(
             List<String> lines, String last, @Nullable String problem) {}

@@ -91,6 +91,7 @@ final class Pane implements Redactor.Sink {
     private @Nullable Grown index;
     private @Nullable Chain manifest;
     private @Nullable FileChannel errors;
+    private @Nullable Held held;
     private long base;
     private long indexed = Long.MIN_VALUE / 2;
     private String lost = "0";
@@ -137,7 +138,12 @@ final class Pane implements Redactor.Sink {
             open();
             var redactor = new Redactor(Rules.read(rules), columns(80), this);
             seed(redactor);
+            keep(redactor, null, 0);
+            if (lost.equals("?")) {
+                redactor.gap();
+            }
             for (int read = in.read(bytes); read >= 0; read = in.read(bytes)) {
+                keep(redactor, bytes, read);
                 redactor.resize(columns(0));
                 redactor.feed(now(), bytes, read);
             }
@@ -193,8 +199,9 @@ final class Pane implements Redactor.Sink {
         index = new Grown(folder, "terminal.idx");
         wholeLines(index);
         manifest = new Chain(folder.resolve("MANIFEST"), id);
-        if (raw.size > 0 || index.size > 0) {
-            lost = "?"; // a recorder before this one ended: what came between is unknown
+        held = Held.open(toString());
+        if ((raw.size > 0 || index.size > 0) && !ended(index)) {
+            lost = "?"; // a recorder before this one died: what it had just read is unknown
         }
         for (var grown : new Grown[] {raw, index}) {
             var sealed = 0L;
@@ -205,6 +212,25 @@ final class Pane implements Redactor.Sink {
                 }
             }
             grown.catchUp(sealed);
+        }
+    }
+
+    /** Keeps what was read in memory that outlives this process; at first, takes what a recorder before this one had kept so. */
+    private void keep(Redactor redactor, byte @Nullable [] bytes, int count) throws IOException {
+        var memory = held;
+        if (memory == null) {
+            return;
+        }
+        try {
+            if (bytes == null) {
+                var rest = memory.rest(size());
+                redactor.feed(now(), rest, rest.length);
+            } else {
+                memory.keep(bytes, count, size(), redactor.held());
+            }
+        } catch (IOException e) {
+            complain(e); // no memory is left: recording goes on without
+            held = null;
         }
     }
 
@@ -364,6 +390,13 @@ final class Pane implements Redactor.Sink {
         }
     }
 
+    /** True when the last line says that all was read. */
+    private static boolean ended(Grown lines) throws IOException {
+        var tail = ByteBuffer.allocate((int) Math.min(5, lines.size));
+        lines.channel.read(tail, lines.size - tail.capacity());
+        return new String(tail.array(), StandardCharsets.US_ASCII).equals(" end\n");
+    }
+
     private static void wholeLines(Grown lines) throws IOException {
         var from = Math.max(0, lines.size - 4096);
         var tail = ByteBuffer.allocate((int) (lines.size - from));
@@ -393,6 +426,9 @@ final class Pane implements Redactor.Sink {
     private void close() throws IOException {
         writing.lock();
         try {
+            if (held != null) {
+                held.close();
+            }
             for (var grown : new @Nullable Grown[] {raw, index}) {
                 if (grown != null) {
                     grown.channel.close();

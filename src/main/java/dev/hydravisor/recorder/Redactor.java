@@ -146,6 +146,9 @@ public final class Redactor {
     private boolean atEdge;
     private boolean returnedAtEdge;
 
+    /** True from a gap to the next blank: what stands there may be the rest of a secret whose beginning nobody saw. */
+    private boolean unsure;
+
     private int partial;
     private int missing;
     private long partialId;
@@ -171,7 +174,12 @@ public final class Redactor {
         System.arraycopy(bytes, 0, held, heldLength, length);
         for (int i = 0; i < length; i++) {
             var b = bytes[i];
-            if (b >= 0x20 && b < 0x7F && state == State.GROUND && cursor == screen.length && column + 1 < cols) {
+            if (b >= 0x20
+                    && b < 0x7F
+                    && state == State.GROUND
+                    && !unsure
+                    && cursor == screen.length
+                    && column + 1 < cols) {
                 // Nearly all there is: plain text at the end of a line.
                 missing = 0;
                 returnedAtEdge = false;
@@ -189,6 +197,16 @@ public final class Redactor {
         }
         scan(false);
         release();
+    }
+
+    /** Bytes are missing here: the word that comes next is taken for the rest of a secret. */
+    void gap() {
+        unsure = true;
+    }
+
+    /** How many bytes are held back. */
+    int held() {
+        return heldLength;
     }
 
     /** No more will come: passes on what was held back. */
@@ -294,6 +312,12 @@ public final class Redactor {
     }
 
     private void print(char c, int width, long id) {
+        if (unsure) {
+            unsure = c != ' ';
+            if (unsure) {
+                secret.set((int) (id - passed));
+            }
+        }
         if (atEdge && width > 0 || column + width > cols) {
             // The terminal goes on in the next row by itself.
             rowStart = cursor;
@@ -324,6 +348,7 @@ public final class Redactor {
     }
 
     private void control(int b) {
+        unsure &= b == 0x1B;
         switch (b) {
             case 0x1B -> {
                 state = State.ESCAPE;

@@ -197,6 +197,13 @@ record Archive(Path folder) {
         }
     }
 
+    /** Takes back what was appended to a file. */
+    void cut(String name, long length) throws IOException {
+        try (var channel = FileChannel.open(file(name), StandardOpenOption.WRITE)) {
+            channel.truncate(length);
+        }
+    }
+
     /** Sees a file to the disk. */
     void force(String name) throws IOException {
         try (var channel = FileChannel.open(file(name), StandardOpenOption.WRITE)) {

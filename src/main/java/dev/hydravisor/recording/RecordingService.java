@@ -35,6 +35,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -89,13 +90,12 @@ public class RecordingService {
     @PostConstruct
     void start() {
         writeRules();
+        var ended = ended();
         for (var archive : archives()) {
             try {
-                archive.repair(Archive.RESIZES);
-                archive.repair(Archive.DIALOG);
-                if (!archive.capturing()) {
-                    archive.repair(Archive.INDEX);
-                    refreshLog(archive);
+                // What the ledger knows to have ended is not touched: mending would cover up what was changed since.
+                if (!ended.contains(archive.folder().getFileName().toString())) {
+                    mend(archive);
                 }
             } catch (IOException | HydraException e) {
                 log.warn("{}: {}", archive.folder(), e.getMessage());
@@ -103,11 +103,46 @@ public class RecordingService {
         }
     }
 
+    /** Brings a recording in order in the middle of whose writing a daemon, a recorder or the machine died. */
+    private void mend(Archive archive) throws IOException {
+        archive.repair(Archive.RESIZES);
+        archive.repair(Archive.DIALOG);
+        Verification.sealRest(archive, manifest(archive), 0, Archive.RESIZES, Archive.DIALOG);
+        if (!archive.capturing()) {
+            archive.repair(Archive.INDEX);
+            refreshLog(archive);
+        }
+        var meta = metaOrGuess(archive);
+        var last = manifest(archive).lastLine();
+        if (meta.end() != null && last != null) {
+            if (last.endsWith(" end")) {
+                ledger().append(List.of(archive.folder().getFileName() + " ended "
+                        + manifest(archive).read().last()));
+            } else {
+                close(archive, ChronoUnit.MICROS.between(meta.start(), meta.end()));
+            }
+        }
+    }
+
+    /** The recordings whose end the ledger knows. */
+    private Set<String> ended() {
+        try {
+            return ledger().read().lines().stream()
+                    .map(l -> l.split(" ", -1))
+                    .filter(w -> w.length > 1 && w[1].equals("ended"))
+                    .map(w -> w[0])
+                    .collect(Collectors.toSet());
+        } catch (IOException e) {
+            throw failed("cannot read the ledger", e);
+        }
+    }
+
     /** Makes the folder of a new recording. Nothing is captured until tmux runs {@link #recorderCommand}. */
     public Recording begin(Begin about) {
         var origin = Origin.now();
+        @Nullable Archive archive = null;
         try {
-            var archive = makeFolder(origin.start());
+            archive = makeFolder(origin.start());
             archive.write(new Meta(
                     Archive.FORMAT,
                     archive.folder().getFileName().toString(),
@@ -131,6 +166,9 @@ public class RecordingService {
             seal(archive, 0, Archive.META);
             return read(archive);
         } catch (IOException e) {
+            if (archive != null) {
+                discard(archive);
+            }
             throw failed("cannot begin a recording in `" + home.logs() + "`", e);
         }
     }
@@ -954,17 +992,26 @@ public class RecordingService {
     /** Appends a line to a file that only grows, and its digest to the manifest. */
     private void append(Archive archive, long micros, String name, String line) throws IOException {
         var from = archive.append(name, line);
-        manifest(archive)
-                .append(List.of(Chain.part(
-                        micros,
-                        name,
-                        from,
-                        Files.size(archive.file(name)),
-                        Chain.sha256().digest((line + "\n").getBytes(StandardCharsets.UTF_8)))));
+        try {
+            manifest(archive)
+                    .append(List.of(Chain.part(
+                            micros,
+                            name,
+                            from,
+                            Files.size(archive.file(name)),
+                            Chain.sha256().digest((line + "\n").getBytes(StandardCharsets.UTF_8)))));
+        } catch (IOException e) {
+            archive.cut(name, from); // a full disk: neither of the two, so that the manifest has no hole
+            throw e;
+        }
     }
 
     /** Puts the digest of a whole file into the manifest. */
     private void seal(Archive archive, long micros, String... names) throws IOException {
+        manifest(archive).append(parts(archive, micros, names));
+    }
+
+    private static List<String> parts(Archive archive, long micros, String... names) throws IOException {
         var parts = new ArrayList<String>();
         for (var name : names) {
             if (Files.exists(archive.file(name))) {
@@ -972,10 +1019,13 @@ public class RecordingService {
                 parts.add(Chain.part(micros, name, 0, Files.size(archive.file(name)), digest));
             }
         }
-        manifest(archive).append(parts);
+        return parts;
     }
 
     private void finish(Archive archive, Meta meta, long micros, String reason) throws IOException {
+        refreshLog(archive);
+        writeCast(archive);
+        Verification.sealRest(archive, manifest(archive), micros, Verification.GROWING);
         archive.write(meta.ended(
                 meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS),
                 reason,
@@ -986,16 +1036,14 @@ public class RecordingService {
                         .distinct()
                         .toList(),
                 archive.redactions()));
-        refreshLog(archive);
-        writeCast(archive);
         close(archive, micros);
     }
 
     /** The last lines of the manifest, and a line in the ledger of all recordings, which says how this one ended. */
     private void close(Archive archive, long micros) throws IOException {
-        Verification.sealRest(archive, manifest(archive), micros);
-        seal(archive, micros, Archive.META, Archive.LOG, Archive.CAST, Archive.ERRORS);
-        var last = manifest(archive).append(List.of(micros + " end"));
+        var parts = parts(archive, micros, Archive.META, Archive.LOG, Archive.CAST, Archive.ERRORS);
+        parts.add(micros + " end");
+        var last = manifest(archive).append(parts);
         archive.force(Archive.MANIFEST);
         ledger().append(List.of(archive.folder().getFileName() + " ended " + last));
     }
@@ -1017,7 +1065,9 @@ public class RecordingService {
     public Verified verify(String id) {
         var archive = archive(id);
         try {
-            return Verification.verify(archive, read(archive), ledger().read());
+            synchronized (lock(archive)) { // not in the middle of its end
+                return Verification.verify(archive, read(archive), ledger().read());
+            }
         } catch (IOException e) {
             throw failed("cannot verify `" + id + "`", e);
         }

@@ -18,7 +18,10 @@ import org.jspecify.annotations.Nullable;
  * the ledger of all recordings says how each chain ended: so what is cut off at the end is missed too.
  */
 final class Verification {
-    private static final Set<String> GROWING = Set.of(Archive.RAW, Archive.INDEX, Archive.RESIZES, Archive.DIALOG);
+    /** The files that only grow. */
+    static final String[] GROWING = {Archive.RAW, Archive.INDEX, Archive.RESIZES, Archive.DIALOG};
+
+    private static final Set<String> GROW = Set.of(GROWING);
 
     /** A part of a file, by its line in the manifest. */
     private record Part(String name, long from, long to, String digest) {
@@ -50,7 +53,7 @@ final class Verification {
             if (part == null) {
                 continue;
             }
-            if (!GROWING.contains(part.name())) {
+            if (!GROW.contains(part.name())) {
                 whole.put(part.name(), part);
                 continue;
             }
@@ -115,16 +118,16 @@ final class Verification {
     }
 
     /** Seals what no line of the manifest covers yet: what a recorder that was killed had written last. */
-    static void sealRest(Archive archive, Chain manifest, long micros) throws IOException {
+    static void sealRest(Archive archive, Chain manifest, long micros, String... names) throws IOException {
         Map<String, Long> until = new HashMap<>();
         for (var line : manifest.read().lines()) {
             var part = Part.parse(line);
-            if (part != null && GROWING.contains(part.name())) {
+            if (part != null && GROW.contains(part.name())) {
                 until.put(part.name(), part.to());
             }
         }
         var parts = new ArrayList<String>();
-        for (var name : GROWING) {
+        for (var name : names) {
             var size = Files.exists(archive.file(name)) ? Files.size(archive.file(name)) : 0;
             var from = until.getOrDefault(name, 0L);
             if (size > from) {

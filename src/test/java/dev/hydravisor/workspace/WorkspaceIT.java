@@ -38,10 +38,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
-import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.AutoConfigurationPackage;
 import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
-import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.data.jpa.autoconfigure.DataJpaRepositoriesAutoConfiguration;
 import org.springframework.boot.flyway.autoconfigure.FlywayAutoConfiguration;
 import org.springframework.boot.hibernate.autoconfigure.HibernateJpaAutoConfiguration;
@@ -51,8 +49,6 @@ import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.ComponentScan;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.util.FileSystemUtils;
-import tools.jackson.databind.ObjectMapper;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Against the real tmux, database and recorder, in a home whose name would break any careless quoting. */
 @ExtendWith(AsUser.class)
@@ -562,18 +558,7 @@ class WorkspaceIT {
     }
 
     private void restart() {
-        context = new SpringApplicationBuilder(App.class)
-                .web(WebApplicationType.NONE)
-                .initializers(c -> {
-                    var beans = (org.springframework.context.support.GenericApplicationContext) c;
-                    beans.registerBean(HydraHome.class, () -> new HydraHome(home));
-                    beans.registerBean(ObjectMapper.class, JsonMapper::shared);
-                    beans.registerBean(ShellBackend.class, () -> backend);
-                })
-                .run(
-                        "--spring.main.banner-mode=off",
-                        "--spring.datasource.url=jdbc:h2:file:" + folder.resolve("db"),
-                        "--spring.jpa.hibernate.ddl-auto=none");
+        context = WorkspaceDaemon.context(home, folder.resolve("db"), backend);
     }
 
     private static void await(Callable<Boolean> condition) {
