@@ -221,6 +221,9 @@ public final class Replay {
 
     /** Passes on what draws, and knows what must be undone at the end. */
     static final class Filter implements Vt.Handler {
+        /** Stands for what is left out, for it parts what came before from what follows: a repeat (REP) repeats nothing then. */
+        private static final char NOTHING = '\0';
+
         /** Modes that make a terminal send something: cursor keys, mouse, focus, paste, colour scheme, size. */
         private static final Set<String> SENDING = Set.of(
                 "1", "9", "66", "1000", "1001", "1002", "1003", "1004", "1005", "1006", "1007", "1015", "1016", "2004",
@@ -274,6 +277,8 @@ public final class Replay {
             // to answer.
             if (!sequence.equals("Z") && !sequence.equals("=") && !sequence.equals(">")) {
                 passed.append('\033').append(sequence);
+            } else {
+                passed.append(NOTHING);
             }
         }
 
@@ -283,12 +288,20 @@ public final class Replay {
                 modes(params.substring(1), end);
             } else if (draws(params, end)) {
                 passed.append("\033[").append(params).append(end);
+            } else {
+                passed.append(NOTHING);
             }
         }
 
         private void modes(String list, char end) {
+            if (!list.matches("[0-9;]*")) {
+                passed.append(NOTHING); // no modes, but for an intermediate character something that no terminal knows
+                return;
+            }
             for (var mode : list.split(";", -1)) {
-                if (!SENDING.contains(mode)) {
+                if (SENDING.contains(mode)) {
+                    passed.append(NOTHING);
+                } else {
                     passed.append("\033[?").append(mode).append(end);
                     var usual = (end == 'h') == USUAL.contains(mode);
                     if (usual && !FULL_SCREEN.contains(mode)) {
@@ -309,7 +322,7 @@ public final class Replay {
                 // Mode queries, kitty's keyboard, xterm's keyboard and version, window operations; the rest draws or
                 // saves.
                 case 'p' -> params.endsWith("!") || params.endsWith("\"");
-                case 'u' -> params.isEmpty();
+                case 'u' -> params.isEmpty() || params.charAt(0) <= ';';
                 case 'm' -> !params.startsWith(">") && !params.startsWith("?");
                 case 'q' -> !params.startsWith(">");
                 case 't' -> false;

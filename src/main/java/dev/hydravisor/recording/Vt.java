@@ -64,6 +64,7 @@ final class Vt {
     private void take(int c) {
         if (c == 0x18 || c == 0x1A) {
             state = State.GROUND;
+            handler.control((char) c);
             return;
         }
         switch (state) {

@@ -46,9 +46,13 @@ class ReplayFilterTest {
                 "\033[?1003;2004h",
                 "\033[?1h\033=",
                 "\033]777;notify;x\007")) {
-            assertThat(new Replay.Filter().pass("a" + acting + "b")).as(acting).isEqualTo("ab");
+            assertThat(new Replay.Filter().pass("a" + acting + "b").replace("\0", ""))
+                    .as(acting)
+                    .isEqualTo("ab");
         }
-        assertThat(new Replay.Filter().pass("\033[?25;1003l")).isEqualTo("\033[?25l");
+        assertThat(new Replay.Filter().pass("\033[?25;1003l"))
+                .startsWith("\033[?25l")
+                .doesNotContain("1003");
     }
 
     @Test
