@@ -25,6 +25,7 @@ import dev.hydravisor.instance.ContainerSpec.Restart;
 import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.Kind;
 import dev.hydravisor.instance.State;
+import dev.hydravisor.instance.Usage;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
@@ -114,7 +115,8 @@ public class ContainerBackend implements Backend, DisposableBean {
                         .substring(0, 8);
         this.network = new Network(files.root(), this.home, properties.subnets(), properties.cniBin());
         this.tasks = new Tasks(containerd);
-        this.watch = new Watch(containerd, this::heard, this::reconcile);
+        this.watch = new Watch(
+                containerd, this::heard, this::reconcile, () -> known.values().forEach(listener::changed));
         // Who has no container is not connected to containerd for nothing.
         if (!files.all().isEmpty()) {
             watch.start();
@@ -484,6 +486,18 @@ public class ContainerBackend implements Backend, DisposableBean {
             known.put(ref.name(), ref.id());
             all.put(ref.id(), observed(ref, container, running.get(ref.name())));
         }
+        return all;
+    }
+
+    @Override
+    public Map<UUID, Usage> usage() {
+        var all = new HashMap<UUID, Usage>();
+        tasks.usage("").forEach((name, u) -> {
+            var id = known.get(name);
+            if (id != null) {
+                all.put(id, new Usage(u.cpuNanos(), u.memory()));
+            }
+        });
         return all;
     }
 

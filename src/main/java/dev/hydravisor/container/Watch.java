@@ -34,15 +34,17 @@ final class Watch implements AutoCloseable {
     private final Containerd containerd;
     private final Listener changed;
     private final Runnable connected;
+    private final Runnable lost;
     private @Nullable Thread thread;
     private volatile @Nullable ClientCallStreamObserver<SubscribeRequest> call;
     private volatile boolean closed;
 
-    /** {@code changed} hears each event, {@code connected} each connection; on threads of their own. */
-    Watch(Containerd containerd, Listener changed, Runnable connected) {
+    /** {@code changed} hears each event, {@code connected} each connection, {@code lost} its end; on threads of their own. */
+    Watch(Containerd containerd, Listener changed, Runnable connected, Runnable lost) {
         this.containerd = containerd;
         this.changed = changed;
         this.connected = connected;
+        this.lost = lost;
     }
 
     /** Begins; again is no error. */
@@ -79,6 +81,7 @@ final class Watch implements AutoCloseable {
                         }
                     });
                     ended.await();
+                    lost.run();
                 } catch (HydraException e) {
                     log.debug("no events: {}", e.text());
                 }

@@ -7,6 +7,7 @@ import dev.hydravisor.image.AllImages;
 import dev.hydravisor.image.ImageService;
 import dev.hydravisor.instance.InstanceChanged;
 import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.instance.Usage;
 import dev.hydravisor.model.DialogTurn;
 import dev.hydravisor.model.Dialogs;
 import dev.hydravisor.model.Models;
@@ -16,13 +17,16 @@ import dev.hydravisor.operation.Request;
 import dev.hydravisor.recording.RecordingService;
 import dev.hydravisor.workspace.WorkspaceService;
 import dev.hydravisor.workspace.WorkspacesChanged;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -42,6 +46,9 @@ import org.springframework.stereotype.Service;
 public class Dashboard {
     private static final Logger log = LoggerFactory.getLogger(Dashboard.class);
     private static final int REMEMBERED = 500;
+    // The first two soon, so that there is something to see; then as calm as top.
+    private static final Duration FIRST_LOOK = Duration.ofMillis(700);
+    private static final Duration LOOKS = Duration.ofSeconds(3);
 
     /** The services a dashboard shows. */
     record Services(
@@ -67,6 +74,7 @@ public class Dashboard {
     private final Deque<Happened> events = new ArrayDeque<>();
     private final Deque<Job> jobs = new ArrayDeque<>();
     private boolean listening;
+    private boolean metering;
     private int jobIds;
 
     Dashboard(
@@ -99,11 +107,43 @@ public class Dashboard {
         var showing = new Showing(this, services, viewer, new Keys(settings.keys()), theme);
         listen();
         showings.add(showing);
+        meter();
         try {
             showing.show();
         } finally {
             showings.remove(showing);
         }
+    }
+
+    /** Looks at what instances use for as long as a dashboard is open. */
+    private synchronized void meter() {
+        if (metering) {
+            return;
+        }
+        metering = true;
+        Thread.ofPlatform().daemon().name("dashboard meters").start(() -> {
+            var meters = new Meters();
+            for (int look = 1; ; look++) {
+                var usages = new HashMap<UUID, Usage>();
+                showings.stream()
+                        .flatMap(s -> s.running().stream())
+                        .distinct()
+                        .forEach(kind -> usages.putAll(services.instances().usage(kind)));
+                var readings = meters.take(usages, System.nanoTime());
+                showings.forEach(s -> s.metered(readings));
+                try {
+                    Thread.sleep(look < 3 ? FIRST_LOOK : LOOKS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+                synchronized (this) {
+                    if (showings.isEmpty() || Thread.currentThread().isInterrupted()) {
+                        metering = false;
+                        return;
+                    }
+                }
+            }
+        });
     }
 
     synchronized List<Happened> events() {

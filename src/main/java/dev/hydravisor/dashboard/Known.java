@@ -13,6 +13,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 
 /** What the screen knows of the world: the last answer of each service. Belongs to the screen's thread. */
 final class Known {
@@ -33,6 +34,9 @@ final class Known {
     List<Job> jobs = List.of();
     List<Finding> findings = List.of();
     Details details = Details.NONE;
+
+    /** What running instances used of late, by id. */
+    Map<UUID, Meters.Reading> readings = Map.of();
 
     /** What was heard of at all; the rest is still being asked. */
     final Set<View> heard = EnumSet.of(View.EVENTS, View.JOBS);

@@ -1,6 +1,7 @@
 package dev.hydravisor.dashboard;
 
 import dev.hydravisor.dashboard.Known.Happened;
+import dev.hydravisor.dashboard.Meters.Reading;
 import dev.hydravisor.dashboard.Row.Cell;
 import dev.hydravisor.dashboard.Row.Column;
 import dev.hydravisor.host.PlainText;
@@ -26,6 +27,8 @@ import org.jspecify.annotations.Nullable;
 final class Lists {
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss");
 
+    private static final int BARS = 8;
+
     private Lists() {}
 
     static List<Column> columns(View view) {
@@ -36,8 +39,10 @@ final class Lists {
                         new Column("KIND", 6, 4),
                         new Column("STATE", 0, 13),
                         new Column("IMAGE", 4, 10),
-                        new Column("CPU", 3, 3),
+                        new Column("CPU", 3, 4),
+                        new Column("", 4, BARS),
                         new Column("MEMORY", 2, 8),
+                        new Column("", 7, BARS),
                         new Column("ADDRESS", 1, 15),
                         new Column("MODEL", 1, 10),
                         new Column("WORKSPACE", 5, 9),
@@ -95,7 +100,7 @@ final class Lists {
                 var open =
                         known.workspaces.stream().collect(Collectors.toMap(Workspace::instance, w -> w, (a, _) -> a));
                 yield known.instances.stream()
-                        .map(i -> instance(i, Objects.toString(word(open.get(i.id())), ""), now))
+                        .map(i -> instance(i, known.readings.get(i.id()), word(open.get(i.id())), now))
                         .toList();
             }
             case WORKSPACES ->
@@ -112,7 +117,9 @@ final class Lists {
         return workspace == null ? "" : Texts.word(workspace.state()) + (workspace.recording() == null ? "" : " ●");
     }
 
-    private static Row instance(Instance i, String workspace, Instant now) {
+    private static Row instance(Instance i, @Nullable Reading reading, String workspace, Instant now) {
+        var cpu = reading == null ? List.<Double>of() : reading.cpu();
+        var memory = reading == null ? List.<Long>of() : reading.memory();
         return new Row(
                 i.id().toString(),
                 i.name(),
@@ -121,8 +128,10 @@ final class Lists {
                         dim(Texts.word(i.kind())),
                         new Cell(mark(i.state()) + " " + Texts.word(i.state()), role(i.state())),
                         text(i.spec().image().substring(i.spec().image().lastIndexOf('/') + 1)),
-                        text(i.spec().processors()),
-                        text(memory(i)),
+                        text(cpu.isEmpty() ? "" : Meters.percent(cpu.getLast())),
+                        new Cell(Meters.spark(cpu, processors(i), BARS), Role.GOOD),
+                        text(memory.isEmpty() ? "" : PlainText.bytes(memory.getLast())),
+                        new Cell(Meters.spark(memory, i.spec().memoryMib() << 20, BARS), Role.ACCENT),
                         text(Objects.requireNonNullElse(i.address(), "")),
                         new Cell(Objects.requireNonNullElse(i.model(), ""), Role.ACCENT),
                         text(workspace),
@@ -277,13 +286,26 @@ final class Lists {
     }
 
     /** What there is to say of a row, by name. */
-    static Map<String, String> facts(Row row) {
+    static Map<String, String> facts(Row row, Known known) {
         var facts = new LinkedHashMap<String, String>();
         switch (row.subject()) {
             case Instance i -> {
                 facts.put("state", Texts.word(i.state()));
                 facts.put("image", i.spec().image());
                 facts.put("size", size(i));
+                var used = known.readings.getOrDefault(i.id(), Reading.NONE);
+                if (!used.cpu().isEmpty()) {
+                    facts.put(
+                            "cpu",
+                            Meters.percent(used.cpu().getLast()) + " "
+                                    + Meters.spark(used.cpu(), processors(i), Meters.KEPT));
+                }
+                if (!used.memory().isEmpty()) {
+                    facts.put(
+                            "memory",
+                            PlainText.bytes(used.memory().getLast()) + " "
+                                    + Meters.spark(used.memory(), i.spec().memoryMib() << 20, Meters.KEPT));
+                }
                 facts.put("address", Objects.requireNonNullElse(i.address(), ""));
                 facts.put("model", Objects.requireNonNullElse(i.model(), ""));
                 facts.put("created", local(i.created()));
@@ -343,6 +365,12 @@ final class Lists {
         }
         facts.values().removeIf(String::isEmpty);
         return facts;
+    }
+
+    /** How many processors it may use; all of the host's where it was given no number. */
+    private static double processors(Instance i) {
+        var given = i.spec().processors();
+        return given.isEmpty() ? Runtime.getRuntime().availableProcessors() : Double.parseDouble(given);
     }
 
     private static String memory(Instance i) {

@@ -228,7 +228,7 @@ final class Painter {
                 role);
         var y0 = top + (beside ? 2 : 1);
         if (!beside && !ui.inDetails()) {
-            var facts = new ArrayList<>(Lists.facts(row).entrySet());
+            var facts = new ArrayList<>(Lists.facts(row, ui.known()).entrySet());
             facts.removeIf(f -> f.getKey().equals("id") && !(row.subject() instanceof ModelInfo));
             y0 = facts(frame, x, y0, width, height - 1, facts);
         }
@@ -252,7 +252,7 @@ final class Painter {
     private List<Content> content(Row row, int width, int room, boolean beside) {
         var lines = new ArrayList<Content>();
         if (beside || ui.inDetails()) {
-            for (var fact : Lists.facts(row).entrySet()) {
+            for (var fact : Lists.facts(row, ui.known()).entrySet()) {
                 var wrapped = Texts.wrap(fact.getValue(), Math.max(20, width - 11));
                 for (int i = 0; i < wrapped.size(); i++) {
                     lines.add(new Content(i == 0 ? fact.getKey() : " ", wrapped.get(i), Role.TEXT));

@@ -7,7 +7,9 @@ import dev.hydravisor.dashboard.Dashboard.Services;
 import dev.hydravisor.dashboard.Known.Details;
 import dev.hydravisor.host.Mebibytes;
 import dev.hydravisor.instance.ContainerSpec;
+import dev.hydravisor.instance.Instance;
 import dev.hydravisor.instance.InstanceSpec;
+import dev.hydravisor.instance.Kind;
 import dev.hydravisor.instance.State;
 import dev.hydravisor.instance.VmSpec;
 import dev.hydravisor.model.Endpoint;
@@ -28,6 +30,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -37,6 +41,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jline.terminal.Terminal;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -75,6 +80,8 @@ final class Showing implements Deeds {
     private final Reader findings = new Reader(workers, this::readFindings);
     private final Follower follower = new Follower(details::ask);
     private volatile List<String> images = List.of();
+    private volatile Set<Kind> running = Set.of();
+    private volatile boolean metered;
     private volatile Asked asked = new Asked("", false);
     private volatile @Nullable CountDownLatch anyKey;
     private @Nullable Job awaited;
@@ -223,6 +230,21 @@ final class Showing implements Deeds {
         });
     }
 
+    /** The kinds of which something runs. */
+    Set<Kind> running() {
+        return running;
+    }
+
+    void metered(Map<UUID, Meters.Reading> readings) {
+        if (!readings.isEmpty() || metered) {
+            metered = !readings.isEmpty();
+            news.add(() -> {
+                known.readings = readings;
+                ui.changed(View.INSTANCES);
+            });
+        }
+    }
+
     void eventsChanged() {
         news.add(() -> {
             known.events = dashboard.events();
@@ -268,6 +290,10 @@ final class Showing implements Deeds {
             ui.changed(view);
         }
         if (view == View.INSTANCES) {
+            running = known.instances.stream()
+                    .filter(i -> i.state() == State.RUNNING)
+                    .map(Instance::kind)
+                    .collect(Collectors.toSet());
             var absent = known.instances.stream().anyMatch(i -> i.state() == State.UNAVAILABLE);
             var told = known.findings.stream().anyMatch(f -> f.level() != dev.hydravisor.host.Check.Level.OK);
             if (absent != told && !known.findings.isEmpty()) {

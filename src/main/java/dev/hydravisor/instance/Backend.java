@@ -70,6 +70,9 @@ public interface Backend {
     /** All instances hydra made here, by id. */
     Map<UUID, Observed> observe();
 
+    /** What running instances use, by id; it may tell of others than hydra's, too. */
+    Map<UUID, Usage> usage();
+
     /** The argv of an interactive shell inside it: over SSH when it offers that within {@code limit}, else its console. */
     List<String> shellCommand(Ref ref, InstanceSpec spec, Duration limit);
 

@@ -451,6 +451,15 @@ public class InstanceService {
         return backend(Kind.valueOf(row.kind()));
     }
 
+    /** What the running instances of a kind use, by id; nothing while their backend is away. */
+    public Map<UUID, Usage> usage(Kind kind) {
+        try {
+            return backend(kind).usage();
+        } catch (HydraException e) {
+            return Map.of();
+        }
+    }
+
     private void changed(UUID id) {
         instances.findById(id).ifPresent(row -> events.publishEvent(new InstanceChanged(id, row.name(), Change.STATE)));
     }

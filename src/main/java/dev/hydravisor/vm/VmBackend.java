@@ -8,6 +8,7 @@ import dev.hydravisor.instance.Backend;
 import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.Kind;
 import dev.hydravisor.instance.State;
+import dev.hydravisor.instance.Usage;
 import dev.hydravisor.instance.VmSpec;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
@@ -287,6 +288,11 @@ public class VmBackend implements Backend {
         return all;
     }
 
+    @Override
+    public Map<UUID, Usage> usage() {
+        return domains.usage();
+    }
+
     private Observed observed(Status s) {
         var ref = new Ref(s.id(), s.name());
         var address = s.address();
@@ -393,7 +399,8 @@ public class VmBackend implements Backend {
                 () -> {
                     domains.forget(null);
                     observe().keySet().forEach(listener::changed);
-                });
+                },
+                () -> domains.known().forEach(listener::changed));
     }
 
     /** Does what undoes something, also when libvirt is just being restarted. */

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer.OrderAnnotation;
@@ -104,6 +105,13 @@ class DashboardVmIT {
     }
 
     @Test
+    @Order(3)
+    void whatAVmUsesIsShownAsItGoes() {
+        var used = Pattern.compile("^ web .* \\d+% .*[▁-█] +\\d+\\.\\d MiB", Pattern.MULTILINE);
+        pane.waitFor("processor and memory of `web`", s -> used.matcher(s).find(), Tmux.PATIENCE);
+    }
+
+    @Test
     @Order(4)
     void whatAnotherSessionDoesIsShownByItself() {
         hydra.ok("vm", "pause", "web");
@@ -135,13 +143,10 @@ class DashboardVmIT {
     @Order(7)
     void aKilledLibvirtIsShownAndHoldsNoKeyUp() {
         libvirt.kill();
-        pane.type("s");
-        pane.waitFor("libvirt");
-        pane.type("?").waitFor("keys of instances").keys("Escape");
-        pane.keys("C-l");
         waitForRow("web", "✗ unavailable");
+        pane.type("s").waitFor("libvirt does not answer");
+        pane.type("?").waitFor("keys of instances").keys("Escape");
         libvirt.start();
-        pane.keys("C-l");
         waitForRow("web", "● running");
     }
 

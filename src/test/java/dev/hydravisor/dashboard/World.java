@@ -2,6 +2,7 @@ package dev.hydravisor.dashboard;
 
 import dev.hydravisor.dashboard.Known.Details;
 import dev.hydravisor.dashboard.Known.Happened;
+import dev.hydravisor.dashboard.Meters.Reading;
 import dev.hydravisor.host.Check.Finding;
 import dev.hydravisor.image.AllImages;
 import dev.hydravisor.instance.Instance;
@@ -139,6 +140,13 @@ final class World {
                                 DialogTurn.Role.ASSISTANT,
                                 "It \033]0;owned\007does \033[2J\033[Hnot: `make` ended with 0. The warning before it is about a"
                                         + " variable that is set and never read.")));
+        known.readings = Map.of(
+                id("build"),
+                new Reading(
+                        List.of(0.1, 0.1, 0.4, 1.2, 1.9, 2.0, 2.0, 1.4, 0.3, 0.24),
+                        List.of(300L << 20, 300L << 20, 700L << 20, 1900L << 20, 1200L << 20, 512L << 20)),
+                id("naïve-café"),
+                new Reading(List.of(), List.of(200L << 20)));
         known.findings = List.of(
                 Finding.ok("tmux", "3.5a"),
                 Finding.error("libvirt", "it does not answer", "start it"),

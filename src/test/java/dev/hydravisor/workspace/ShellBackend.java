@@ -5,6 +5,7 @@ import dev.hydravisor.instance.Backend;
 import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.Kind;
 import dev.hydravisor.instance.State;
+import dev.hydravisor.instance.Usage;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import java.time.Duration;
@@ -57,6 +58,11 @@ public class ShellBackend implements Backend {
     @Override
     public Map<UUID, Observed> observe() {
         return instances;
+    }
+
+    @Override
+    public Map<UUID, Usage> usage() {
+        return Map.of();
     }
 
     @Override

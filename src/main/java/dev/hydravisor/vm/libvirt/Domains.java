@@ -1,6 +1,7 @@
 package dev.hydravisor.vm.libvirt;
 
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.instance.Usage;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.vm.libvirt.DomainXml.Accelerator;
 import dev.hydravisor.vm.libvirt.DomainXml.Facts;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.libvirt.Domain;
 import org.libvirt.Error.ErrorNumber;
@@ -66,6 +68,14 @@ public final class Domains {
         }
     }
 
+    /** Those it was told of and that are hydra's, without asking libvirt. */
+    public List<UUID> known() {
+        return facts.entrySet().stream()
+                .filter(f -> f.getValue().ours())
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
     /** Forgets what it knows of a domain's document; of all for null. */
     public void forget(@Nullable UUID id) {
         if (id == null) {
@@ -104,6 +114,19 @@ public final class Domains {
                 }
             }
             return all;
+        });
+    }
+
+    /** What every active domain uses, ours or not, by id: processor time in nanoseconds and memory in bytes. */
+    public Map<UUID, Usage> usage() {
+        return libvirt.call(c -> {
+            var usages = LibvirtFunctions.usage(c.pointer());
+            if (usages == null) {
+                throw HydraException.failed("libvirt does not tell what its domains use");
+            }
+            return usages.stream()
+                    .collect(Collectors.toMap(
+                            LibvirtFunctions.DomainUsage::id, u -> new Usage(u.cpuNanos(), u.memoryKib() << 10)));
         });
     }
 

@@ -81,16 +81,18 @@ public final class Libvirt {
     private boolean returning;
     private volatile Consumer<UUID> onDomain = _ -> {};
     private volatile Runnable onConnected = () -> {};
+    private volatile Runnable onLost = () -> {};
 
     /** Connects to the first of the URIs that answers, and stays with that one. */
     public Libvirt(List<String> candidates) {
         this.candidates = List.copyOf(candidates);
     }
 
-    /** Hears, on a thread of this class, of each domain that changed, and of each new connection. */
-    public void listen(Consumer<UUID> domainChanged, Runnable connected) {
+    /** Hears, on a thread of this class, of each domain that changed, and of each connection that came or was lost. */
+    public void listen(Consumer<UUID> domainChanged, Runnable connected, Runnable lost) {
         onDomain = domainChanged;
         onConnected = connected;
+        onLost = lost;
     }
 
     /** The URI it is or would first be connected to. */
@@ -300,6 +302,7 @@ public final class Libvirt {
                 return;
             }
             current = null;
+            workers.execute(onLost);
             if (returning) {
                 return;
             }

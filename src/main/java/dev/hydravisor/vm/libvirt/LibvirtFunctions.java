@@ -7,7 +7,9 @@ import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -25,12 +27,18 @@ final class LibvirtFunctions {
     }
 
     private static final int STATS_STATE = 1;
+    private static final int STATS_CPU_TOTAL = 1 << 1;
+    private static final int STATS_BALLOON = 1 << 2;
+    private static final int STATS_ACTIVE = 1;
+    /** Leaves out what a busy domain would make it wait for. */
+    private static final int STATS_NO_WAIT = 1 << 29;
     /** The document a domain was defined with, whether it runs or not. */
     static final int XML_INACTIVE = 2;
 
     // sizeof(virDomainStatsRecord) is not needed: the array holds pointers. virTypedParameter is
     // char field[80]; int type; union of at most 8 bytes, aligned to 8.
     private static final int PARAMETER_SIZE = 96;
+    private static final int PARAMETER_TYPE = 80;
     private static final int PARAMETER_VALUE = 88;
 
     private LibvirtFunctions() {}
@@ -42,6 +50,9 @@ final class LibvirtFunctions {
             int state,
             int reason,
             @Nullable String document) {}
+
+    /** Processor time since a domain's start in nanoseconds, and the host's memory that it holds in KiB. */
+    record DomainUsage(UUID id, long cpuNanos, long memoryKib) {}
 
     /** A DHCP lease; {@code expiry} is in seconds since 1970. */
     record Lease(String mac, String address, boolean ipv4, long expiry) {}
@@ -105,34 +116,62 @@ final class LibvirtFunctions {
      * @param wanted of which domains the document is asked for
      */
     static @Nullable List<DomainState> states(ConnectionPointer connection, Predicate<UUID> wanted) {
+        return stats(
+                connection,
+                STATS_STATE,
+                0,
+                (id, domain, values) -> new DomainState(
+                        id,
+                        virDomainGetName(domain),
+                        values.getOrDefault("state.state", 0L).intValue(),
+                        values.getOrDefault("state.reason", 0L).intValue(),
+                        wanted.test(id) ? document(domain) : null));
+    }
+
+    /** What every active domain uses, in one round trip; null on error. */
+    static @Nullable List<DomainUsage> usage(ConnectionPointer connection) {
+        return stats(
+                connection,
+                STATS_CPU_TOTAL | STATS_BALLOON,
+                STATS_ACTIVE | STATS_NO_WAIT,
+                (id, _, values) -> new DomainUsage(
+                        id,
+                        values.getOrDefault("cpu.time", 0L),
+                        values.getOrDefault("balloon.rss", values.getOrDefault("balloon.current", 0L))));
+    }
+
+    @FunctionalInterface
+    private interface Reading<T> {
+        T read(UUID id, Pointer domain, Map<String, Long> values);
+    }
+
+    private static <T> @Nullable List<T> stats(
+            ConnectionPointer connection, int wanted, int flags, Reading<T> reading) {
         var reference = new PointerByReference();
-        var count = virConnectGetAllDomainStats(connection, STATS_STATE, reference, 0);
+        var count = virConnectGetAllDomainStats(connection, wanted, reference, flags);
         if (count < 0) {
             return null;
         }
         var records = reference.getValue();
         try {
-            var all = new ArrayList<DomainState>(count);
+            var all = new ArrayList<T>(count);
             for (int i = 0; i < count; i++) {
                 var each = records.getPointer((long) i * Native.POINTER_SIZE);
                 var domain = each.getPointer(0);
                 var parameters = each.getPointer(Native.POINTER_SIZE);
-                var parameterCount = each.getInt(2L * Native.POINTER_SIZE);
-                int state = 0;
-                int reason = 0;
-                for (int p = 0; p < parameterCount; p++) {
+                var values = new HashMap<String, Long>();
+                for (int p = 0; p < each.getInt(2L * Native.POINTER_SIZE); p++) {
                     var at = (long) p * PARAMETER_SIZE;
-                    switch (parameters.getString(at)) {
-                        case "state.state" -> state = parameters.getInt(at + PARAMETER_VALUE);
-                        case "state.reason" -> reason = parameters.getInt(at + PARAMETER_VALUE);
-                        default -> {}
-                    }
+                    // Whole numbers of 4 bytes (types 1 and 2) or 8 (3 and 4); nothing else is asked for here.
+                    var wide = parameters.getInt(at + PARAMETER_TYPE) > 2;
+                    values.put(
+                            parameters.getString(at),
+                            wide ? parameters.getLong(at + PARAMETER_VALUE) : parameters.getInt(at + PARAMETER_VALUE));
                 }
                 var uuid = new byte[37];
                 virDomainGetUUIDString(domain, uuid);
-                var id = UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII));
-                all.add(new DomainState(
-                        id, virDomainGetName(domain), state, reason, wanted.test(id) ? document(domain) : null));
+                all.add(reading.read(
+                        UUID.fromString(new String(uuid, 0, 36, StandardCharsets.US_ASCII)), domain, values));
             }
             return all;
         } finally {
