@@ -12,7 +12,9 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import javax.sql.DataSource;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -32,17 +34,21 @@ import org.springframework.transaction.CannotCreateTransactionException;
  */
 @Service
 public class Audit {
+    /** The action of a record that says what was mended. */
+    static final String MENDED = "audit.mend";
+
     private static final Logger log = LoggerFactory.getLogger(Audit.class);
 
     private final HydraHome home;
     private final Rows rows;
     private final ReentrantLock lock = new ReentrantLock();
+    private final Condition added = lock.newCondition();
     /** The last record; null when there is none, or the stores were not looked at yet. */
     private @Nullable Entry last;
     /** How long the file is, in bytes; negative when the stores must be looked at. */
     private long length = -1;
 
-    Audit(HydraHome home, DataSource database) {
+    public Audit(HydraHome home, DataSource database) {
         this.home = home;
         this.rows = new Rows(JdbcClient.create(database));
     }
@@ -58,6 +64,58 @@ public class Audit {
                 mend();
             }
             return write(event);
+        });
+    }
+
+    /** The last records, at most so many, the oldest first. */
+    public List<Entry> last(int most) {
+        return rows.last(most);
+    }
+
+    /** Every record as a line of JSON, the oldest first, as it stands in the file. */
+    public void export(Consumer<String> lines) {
+        long number = 0;
+        List<Entry> page;
+        while (!(page = rows.page(number, Rows.PAGE)).isEmpty()) {
+            page.forEach(e -> lines.accept(e.canonical()));
+            number = page.getLast().number();
+        }
+    }
+
+    /**
+     * Gives each record as it is added, until this thread is interrupted.
+     *
+     * @param after the number of the record behind which to begin
+     */
+    public void follow(long after, Consumer<Entry> records) throws InterruptedException {
+        var number = after;
+        while (true) {
+            var page = rows.page(number, Rows.PAGE);
+            page.forEach(records);
+            if (!page.isEmpty()) {
+                number = page.getLast().number();
+                continue;
+            }
+            lock.lockInterruptibly();
+            try {
+                var there = last;
+                if (there == null || there.number() <= number) {
+                    added.await();
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    /** Looks through both stores as they are now, and compares them; nothing is mended. */
+    public Verified verify() {
+        return locked(() -> {
+            try {
+                return new Verification(rows, file()).run();
+            } catch (IOException | DataAccessException e) {
+                throw HydraException.failed("the audit trail cannot be read: " + PlainText.safe(e.toString()), e);
+            }
         });
     }
 
@@ -80,6 +138,7 @@ public class Audit {
         }
         length = before + line.length;
         last = entry;
+        added.signalAll();
         return entry;
     }
 
@@ -114,7 +173,7 @@ public class Audit {
             last = rows.last();
             if (!note.isEmpty()) {
                 log.warn("audit trail: {}", note);
-                write(new Event("", "hydra", "audit.mend", file().toString(), note.toString(), "done", "", "", 0));
+                write(new Event("", "hydra", MENDED, file().toString(), note.toString(), "done", "", "", 0));
             }
         } catch (IOException | DataAccessException | CannotCreateTransactionException e) {
             length = -1;
@@ -130,7 +189,7 @@ public class Audit {
     private String adopt(@Nullable Entry stored, long to) throws IOException {
         var at = new Entry[] {stored};
         var first = stored == null ? 1 : stored.number() + 1;
-        Lines.read(file(), Long.MAX_VALUE, (_, line) -> {
+        Lines.read(file(), (_, line) -> {
             var entry = Entry.read(line);
             var before = at[0];
             if (entry != null

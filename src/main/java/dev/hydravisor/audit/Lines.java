@@ -70,15 +70,13 @@ final class Lines {
         }
     }
 
-    /** Reads the whole lines among the first bytes. */
-    static void read(Path file, long bytes, Reader reader) throws IOException {
+    /** Reads the whole lines; not one that is unfinished. */
+    static void read(Path file, Reader reader) throws IOException {
         try (var in = Files.newInputStream(file);
                 var lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.ISO_8859_1))) {
             long number = 0;
-            long at = 0;
             String line;
-            while (at < bytes && (line = line(lines)) != null) {
-                at += line.length() + 1;
+            while ((line = line(lines)) != null) {
                 reader.line(++number, line);
             }
         } catch (NoSuchFileException e) {
@@ -86,7 +84,7 @@ final class Lines {
         }
     }
 
-    /** Up to the next newline and no further than a record could be; null at the end. A carriage return ends no line. */
+    /** Up to the next newline and no further than a record could be; null where none follows. A carriage return ends no line. */
     private static @Nullable String line(BufferedReader in) throws IOException {
         var line = new StringBuilder();
         int c;
@@ -96,6 +94,6 @@ final class Lines {
                 break;
             }
         }
-        return c < 0 && line.isEmpty() ? null : line.toString();
+        return c < 0 ? null : line.toString();
     }
 }

@@ -44,6 +44,14 @@ final class Rows {
                 .orElse(null);
     }
 
+    List<Entry> last(int most) {
+        return database.sql(
+                        "select * from (select " + FIELDS + " from audit order by number desc limit ?) order by number")
+                .param(most)
+                .query(Entry.class)
+                .list();
+    }
+
     /** Those after a number, by number. */
     List<Entry> page(long after, int most) {
         return database.sql("select " + FIELDS + " from audit where number > ? order by number limit ?")

@@ -8,6 +8,7 @@ import dev.hydravisor.instance.ContainerSpec;
 import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.instance.Kind;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -100,6 +101,9 @@ class ContainerCommands implements Commands {
                         """)
                 .example("hydra container create web --image debian:12 --model ollama:llama3.2 --attach")
                 .example("hydra container create db --image redis --memory 256M --publish 127.0.0.1:6379:6379 --run")
+                .judged(in -> in.option("model") != null || in.flag("attach")
+                        ? InstanceVerbs.launching(in, in.argument("NAME"), spec(in))
+                        : List.of(InstanceService.creation(in.argument("NAME"), spec(in))))
                 .runs(this::create));
         commands.add(HydraCommand.named("container logs", "show what a container's main process printed")
                 .argument("NAME", "the container", names.instances(Kind.CONTAINER))
@@ -119,6 +123,7 @@ class ContainerCommands implements Commands {
                 .option("workdir", "PATH", "where it starts", Values.any())
                 .details("It ends with the program's own status.")
                 .example("hydra container exec -it web sh")
+                .judged(in -> List.of(containers.execution(in.argument("NAME"), command(in))))
                 .runs(this::exec));
         commands.add(HydraCommand.named("container stats", "show what running containers use")
                 .optionalArgument("NAME", "only this one", names.instances(Kind.CONTAINER))
@@ -139,6 +144,7 @@ class ContainerCommands implements Commands {
                 .dryRun()
                 .details("A folder is copied whole. The container needs a `tar`.")
                 .example("hydra container cp web:/etc/hosts ./hosts")
+                .judged(this::copying)
                 .runs(this::copy));
         commands.add(HydraCommand.named("container commit", "make an image of a container as it is now")
                 .argument("NAME", "the container", names.instances(Kind.CONTAINER))
@@ -146,6 +152,7 @@ class ContainerCommands implements Commands {
                 .dryRun()
                 .details("What is in its mounts stays out of it. A running container is paused meanwhile.")
                 .example("hydra container commit web web:tuned")
+                .judged(in -> List.of(instances.action("commit", in.argument("NAME"))))
                 .runs(this::commit));
         return commands;
     }
@@ -329,11 +336,7 @@ class ContainerCommands implements Commands {
 
     private void exec(Invocation in) {
         var name = in.argument("NAME");
-        var argv = in.rest("CMD");
-        if (argv.isEmpty()) {
-            throw HydraException.usage("CMD is missing; see `hydra container exec -h`");
-        }
-        var command = new Containers.Command(argv, env(in), in.option("user"), in.option("workdir"));
+        var command = command(in);
         if (in.flag("tty")) {
             in.exit(in.session().run(containers.execCommand(name, command)));
             return;
@@ -343,6 +346,14 @@ class ContainerCommands implements Commands {
         var out = session.outIsTerminal() ? new Plain(session.out()) : session.outBytes();
         in.exit(containers.exec(
                 name, command, in.flag("interactive") ? session.in() : null, out, new Plain(session.err())));
+    }
+
+    private static Containers.Command command(Invocation in) {
+        var argv = in.rest("CMD");
+        if (argv.isEmpty()) {
+            throw HydraException.usage("CMD is missing; see `hydra container exec -h`");
+        }
+        return new Containers.Command(argv, env(in), in.option("user"), in.option("workdir"));
     }
 
     /** Shows foreign bytes as plain text. */
@@ -384,12 +395,27 @@ class ContainerCommands implements Commands {
         }
     }
 
-    private void copy(Invocation in) {
+    private List<Action> copying(Invocation in) {
         var from = Place.parse(in.argument("FROM"));
         var to = Place.parse(in.argument("TO"));
+        requireOne(from, to);
+        return List.of(
+                from.container() != null
+                        ? containers.copying(from.container(), in.session().path(to.path()))
+                        : containers.copying(
+                                String.valueOf(to.container()), in.session().path(from.path())));
+    }
+
+    private static void requireOne(Place from, Place to) {
         if ((from.container() == null) == (to.container() == null)) {
             throw HydraException.usage("one of FROM and TO is a path in a container; write it as NAME:PATH");
         }
+    }
+
+    private void copy(Invocation in) {
+        var from = Place.parse(in.argument("FROM"));
+        var to = Place.parse(in.argument("TO"));
+        requireOne(from, to);
         if (in.dryRun()) {
             in.out()
                     .println("copy `" + PlainText.safe(in.argument("FROM")) + "` to `"

@@ -1,5 +1,6 @@
 package dev.hydravisor.console;
 
+import dev.hydravisor.policy.Action;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +26,12 @@ public final class HydraCommand implements Command {
     @FunctionalInterface
     public interface Handler {
         void run(Invocation in) throws Exception;
+    }
+
+    /** What a run of a command is about to do, for the policy. */
+    @FunctionalInterface
+    public interface Judged {
+        List<Action> actions(Invocation in) throws Exception;
     }
 
     /**
@@ -125,6 +132,11 @@ public final class HydraCommand implements Command {
         return table.details;
     }
 
+    /** What a run would do that the policy judges; empty when it changes nothing and lets nobody in. */
+    public List<Action> actions(CommandContext context) throws Exception {
+        return table.judged.actions(Invocation.of(this, context));
+    }
+
     @Override
     public ExitStatus execute(CommandContext context) throws Exception {
         var invocation = Invocation.of(this, context);
@@ -141,6 +153,7 @@ public final class HydraCommand implements Command {
         private final List<String> examples = new ArrayList<>();
         private String details = "";
         private boolean hidden;
+        private Judged judged = _ -> List.of();
 
         private Builder(String name, String summary) {
             this.name = name;
@@ -230,6 +243,12 @@ public final class HydraCommand implements Command {
         /** A worked example: a whole command line, as a user would type it in a shell. */
         public Builder example(String line) {
             examples.add(line);
+            return this;
+        }
+
+        /** What of it the policy judges, as the services do when it runs; nothing may be done to find out. */
+        public Builder judged(Judged actions) {
+            judged = actions;
             return this;
         }
 

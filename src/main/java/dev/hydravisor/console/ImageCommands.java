@@ -3,10 +3,10 @@ package dev.hydravisor.console;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.image.AllImages;
 import dev.hydravisor.image.AllImages.Entry;
-import dev.hydravisor.image.OciImages;
 import dev.hydravisor.image.Reference;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 import org.springframework.stereotype.Component;
 
 /** {@code image …}: disks of VMs and images of containers together. */
@@ -23,12 +23,10 @@ class ImageCommands implements Commands {
             TABLE.column("USED BY", e -> String.join(", ", e.usedBy())).column("SHA256", Entry::sha256);
 
     private final AllImages images;
-    private final OciImages containers;
     private final Names names;
 
-    ImageCommands(AllImages images, OciImages containers, Names names) {
+    ImageCommands(AllImages images, Names names) {
         this.images = images;
-        this.containers = containers;
         this.names = names;
     }
 
@@ -44,6 +42,8 @@ class ImageCommands implements Commands {
                                 here already is asked for again, and pulled when its tag means something newer.
                                 """)
                         .example("hydra image pull debian:13")
+                        .judged(in -> List.of(AllImages.action(
+                                "pull", Reference.parse(in.argument("REF")).name())))
                         .runs(this::pull),
                 HydraCommand.named("image import", "import a disk image, or an archive of container images")
                         .argument("NAME|SOURCE", "the name it gets; or, alone, the source", Values.files())
@@ -58,6 +58,7 @@ class ImageCommands implements Commands {
                                 """)
                         .example("hydra image import debian ./debian-13-genericcloud-amd64.qcow2")
                         .example("hydra image import ./alpine.tar")
+                        .judged(in -> List.of(AllImages.importing(name(in), source(in))))
                         .runs(this::importFile),
                 HydraCommand.named("image list", "list the images of VMs and containers")
                         .output()
@@ -73,6 +74,8 @@ class ImageCommands implements Commands {
                         .argument("NAME", "the image", names.allImages())
                         .dryRun()
                         .example("hydra image delete debian")
+                        .judged(in -> List.of(AllImages.action(
+                                "delete", images.require(in.argument("NAME")).name())))
                         .runs(this::delete),
                 HydraCommand.named("image prune", "delete the images that no instance is made from")
                         .flag("all", "disks of VMs too, not only container images")
@@ -81,6 +84,9 @@ class ImageCommands implements Commands {
                                 Container images can be pulled again, disks perhaps not: they stay unless --all is given.
                                 """)
                         .example("hydra image prune --dry-run")
+                        .judged(in -> images.unused(in.operation(), in.flag("all")).stream()
+                                .map(image -> AllImages.action("delete", image.name()))
+                                .toList())
                         .runs(this::prune));
     }
 
@@ -90,15 +96,22 @@ class ImageCommands implements Commands {
             in.out().println("would pull image " + reference.name());
             return;
         }
-        in.out().println(containers.pull(in.operation(), reference.name()).familiar());
+        in.out().println(images.pull(in.operation(), reference.name()));
+    }
+
+    private static @Nullable String name(Invocation in) {
+        return in.argumentOrNull("SOURCE") == null ? null : in.argument("NAME|SOURCE");
+    }
+
+    private static String source(Invocation in) {
+        var second = in.argumentOrNull("SOURCE");
+        var typed = second == null ? in.argument("NAME|SOURCE") : second;
+        return typed.matches("https?://.*") ? typed : in.session().path(typed).toString();
     }
 
     private void importFile(Invocation in) {
-        var second = in.argumentOrNull("SOURCE");
-        var name = second == null ? null : in.argument("NAME|SOURCE");
-        var typed = second == null ? in.argument("NAME|SOURCE") : second;
-        var source =
-                typed.matches("https?://.*") ? typed : in.session().path(typed).toString();
+        var name = name(in);
+        var source = source(in);
         if (in.dryRun()) {
             in.out()
                     .println("would import "

@@ -7,10 +7,13 @@ import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.Kind;
 import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
 import dev.hydravisor.workspace.Launch;
 import dev.hydravisor.workspace.WorkspaceService;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -102,22 +105,27 @@ class InstanceVerbs implements Commands {
                         .argument("NAME", "which", names.instances(traits.kind()))
                         .dryRun()
                         .example("hydra " + kind + " start web")
+                        .judged(in -> judged(in, "start"))
                         .runs(in -> plain(in, traits, "start `%s` and wait for its address", instances::start)),
                 stop.dryRun()
+                        .judged(in -> judged(in, "stop"))
                         .example("hydra " + kind + " stop web --timeout 20" + (traits.kills() ? "" : " --force"))
                         .runs(in -> stop(in, traits, instances::stop, "stop")),
                 restart.dryRun()
+                        .judged(in -> judged(in, "restart"))
                         .example("hydra " + kind + " restart web")
                         .runs(in -> stop(in, traits, instances::restart, "restart")),
                 HydraCommand.named(kind + " pause", "freeze " + called + ": it keeps its memory and gets no processor")
                         .argument("NAME", "which", names.instances(traits.kind()))
                         .dryRun()
                         .example("hydra " + kind + " pause web")
+                        .judged(in -> judged(in, "pause"))
                         .runs(in -> plain(in, traits, "pause `%s`", instances::pause)),
                 HydraCommand.named(kind + " resume", "let " + called + " that is paused go on")
                         .argument("NAME", "which", names.instances(traits.kind()))
                         .dryRun()
                         .example("hydra " + kind + " resume web")
+                        .judged(in -> judged(in, "resume"))
                         .runs(in -> plain(in, traits, "resume `%s`", instances::resume)),
                 HydraCommand.named(kind + " delete", "delete " + called + " with its " + traits.parts())
                         .argument("NAME", "which", names.instances(traits.kind()))
@@ -125,6 +133,7 @@ class InstanceVerbs implements Commands {
                         .dryRun()
                         .details("Its recordings stay; `hydra recording list` shows them.")
                         .example("hydra " + kind + " delete web --force")
+                        .judged(in -> judged(in, "delete"))
                         .runs(in -> delete(in, traits)));
     }
 
@@ -133,6 +142,24 @@ class InstanceVerbs implements Commands {
         return create.option("model", "MODEL", "attach this model, as provider:id", names.models())
                 .flag("attach", 'a', "enter the workspace once it is open")
                 .flag("no-record", "do not record the workspace");
+    }
+
+    private List<Action> judged(Invocation in, String verb) {
+        return List.of(instances.action(verb, in.argument("NAME")));
+    }
+
+    /** What {@link #launch} is about to do, for the policy. */
+    static List<Action> launching(Invocation in, String name, InstanceSpec spec) {
+        var actions = new ArrayList<Action>();
+        var creation = InstanceService.creation(name, spec);
+        actions.add(creation);
+        var model = in.option("model");
+        if (model != null) {
+            actions.add(WorkspaceService.attaching(name, ModelRef.parse(model).toString()));
+        }
+        actions.add(WorkspaceService.action("open", name));
+        actions.add(Action.on(word(spec.kind()) + ".shell", name).image(creation.image()));
+        return actions;
     }
 
     /** Makes and starts an instance, opens its workspace, and enters that where asked to. */

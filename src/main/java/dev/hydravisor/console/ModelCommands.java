@@ -91,11 +91,13 @@ final class ModelCommands implements Commands {
                         .argument("MODEL", "the model, such as ollama:llama3.2", Values.any())
                         .dryRun()
                         .example("hydra model pull ollama:llama3.2")
+                        .judged(in -> List.of(Models.action("pull", ModelRef.parse(in.argument("MODEL")))))
                         .runs(this::pull),
                 HydraCommand.named("model rm", "delete a downloaded model")
                         .argument("MODEL", "the model, such as ollama:llama3.2", modelNames)
                         .dryRun()
                         .example("hydra model rm ollama:llama3.2")
+                        .judged(in -> List.of(Models.action("rm", ModelRef.parse(in.argument("MODEL")))))
                         .runs(this::remove),
                 HydraCommand.named("model ask", "ask a model one question, for scripts")
                         .argument("QUESTION", "the question; - reads it from standard input", Values.any())
@@ -154,7 +156,7 @@ final class ModelCommands implements Commands {
             in.out().println("download `" + ref + "`");
             return;
         }
-        models.provider(ref).pull(in.operation(), endpoint(in.session()), ref.id());
+        models.pull(in.operation(), ref, endpoint(in.session()));
         in.out().println(ref);
     }
 
@@ -164,7 +166,7 @@ final class ModelCommands implements Commands {
             in.out().println("delete `" + ref + "`");
             return;
         }
-        models.provider(ref).remove(endpoint(in.session()), ref.id());
+        models.remove(ref, endpoint(in.session()));
         in.out().println(ref);
     }
 

@@ -153,6 +153,8 @@ class RecordingCommands implements Commands {
                 HydraCommand.named("recording import", "take in an asciicast as a recording")
                         .argument("FILE", "version 2 or 3", Values.files())
                         .example("hydra recording import demo.cast")
+                        .judged(in -> List.of(RecordingService.action(
+                                "import", in.session().path(in.argument("FILE")).toString())))
                         .runs(in -> in.out()
                                 .println(recordings
                                         .importCast(in.session().path(in.argument("FILE")), WorkspaceCommands.user())
@@ -162,6 +164,9 @@ class RecordingCommands implements Commands {
                         .dryRun()
                         .details("What is taken out is gone. The new manifest names the old one.")
                         .example("hydra recording redact session-20260131T101500Z")
+                        .judged(in -> List.of(RecordingService.action(
+                                "redact",
+                                recordings.find(in.argument("RECORDING")).id())))
                         .runs(this::redact),
                 HydraCommand.named("recording prune", "remove old recordings")
                         .option("older", "TIME", "those that ended longer ago, such as 720h", Values.of("168h", "720h"))
@@ -169,6 +174,9 @@ class RecordingCommands implements Commands {
                         .option("max-size", "MB", "the oldest, until so many megabytes are left", Values.of("1000"))
                         .dryRun()
                         .example("hydra recording prune --older 720h --keep 100")
+                        .judged(in -> prunable(in).stream()
+                                .map(r -> RecordingService.action("delete", r.id()))
+                                .toList())
                         .runs(this::prune),
                 HydraCommand.named("recording verify", "check that nothing in a recording was changed")
                         .optionalArgument("RECORDING", ARGUMENT, names.recordings())
@@ -183,6 +191,9 @@ class RecordingCommands implements Commands {
                         .argument("RECORDING", "the recording's id", names.recordings())
                         .dryRun()
                         .example("hydra recording delete session-20260131T101500Z")
+                        .judged(in -> List.of(RecordingService.action(
+                                "delete",
+                                recordings.find(in.argument("RECORDING")).id())))
                         .runs(this::delete));
     }
 
@@ -336,16 +347,19 @@ class RecordingCommands implements Commands {
                                         .collect(Collectors.joining(", ")));
     }
 
-    private void prune(Invocation in) {
+    private List<Recording> prunable(Invocation in) {
         var keep = number("keep", in.option("keep"));
         var size = number("max-size", in.option("max-size"));
         var older = duration("older", in.option("older"));
         if (keep == null && size == null && older == null) {
             throw HydraException.usage("say what is to go: --older, --keep or --max-size");
         }
-        var all = recordings.prunable(
+        return recordings.prunable(
                 older, keep == null ? null : keep.intValue(), size == null ? null : size * 1_000_000);
-        for (var recording : all) {
+    }
+
+    private void prune(Invocation in) {
+        for (var recording : prunable(in)) {
             if (!in.dryRun()) {
                 recordings.delete(recording.id());
             }

@@ -33,37 +33,41 @@ class VmCommands implements Commands {
     @Override
     public List<HydraCommand> commands() {
         var commands = new ArrayList<>(verbs.of(TRAITS));
-        commands.add(
-                verbs.workspaceOptions(HydraCommand.named("vm create", "create a VM, start it, and open its workspace")
+        commands.add(verbs.workspaceOptions(
+                        HydraCommand.named("vm create", "create a VM, start it, and open its workspace")
                                 .argument("NAME", "the VM's name, which is also its host name", Values.any())
                                 .requiredOption(
                                         "image",
                                         "IMG",
                                         "an imported image, one of the catalog, or a disk image's path",
                                         names.images()))
-                        .option("cpus", "N", "virtual processors", Values.any(), "2")
-                        .option("memory", "SIZE", "memory, such as 512M or 4G", Values.any(), "2G")
-                        .option(
-                                "disk",
-                                "SIZE",
-                                "the disk's size, such as 20G; at least the image's own, which is the default",
-                                Values.any())
-                        .option("user", "USER", "the account made in the guest", Values.any(), "hydra")
-                        .option("user-data", "FILE", "cloud-config to merge into the seed", Values.files())
-                        .option("network", "NAME", "the libvirt network it is on", Values.any(), "default")
-                        .flag("no-workspace", "leave the workspace closed")
-                        .dryRun()
-                        .output()
-                        .details("""
+                .option("cpus", "N", "virtual processors", Values.any(), "2")
+                .option("memory", "SIZE", "memory, such as 512M or 4G", Values.any(), "2G")
+                .option(
+                        "disk",
+                        "SIZE",
+                        "the disk's size, such as 20G; at least the image's own, which is the default",
+                        Values.any())
+                .option("user", "USER", "the account made in the guest", Values.any(), "hydra")
+                .option("user-data", "FILE", "cloud-config to merge into the seed", Values.files())
+                .option("network", "NAME", "the libvirt network it is on", Values.any(), "default")
+                .flag("no-workspace", "leave the workspace closed")
+                .dryRun()
+                .output()
+                .details("""
                                 The disk is a linked clone of the image; the seed makes the account and lets in the VM's own key alone.
                                 Running it again does what is left: the same name with the same options is no error.
                                 """)
-                        .example("hydra vm create web --image debian-13 --model ollama:llama3.2 --attach")
-                        .runs(this::create));
+                .example("hydra vm create web --image debian-13 --model ollama:llama3.2 --attach")
+                .judged(in -> in.flag("no-workspace")
+                        ? List.of(InstanceService.creation(in.argument("NAME"), spec(in)))
+                        : InstanceVerbs.launching(in, in.argument("NAME"), spec(in)))
+                .runs(this::create));
         commands.add(HydraCommand.named("vm console", "enter a VM's serial console")
                 .argument("NAME", "the VM", names.instances(Kind.VM))
                 .details("Ctrl-] leaves it.")
                 .example("hydra vm console web")
+                .judged(in -> List.of(instances.action("console", in.argument("NAME"))))
                 .runs(in -> in.exit(in.session()
                         .run(instances.consoleCommand(verbs.find(in, Kind.VM).name())))));
         return commands;
@@ -71,14 +75,7 @@ class VmCommands implements Commands {
 
     private void create(Invocation in) {
         var name = in.argument("NAME");
-        var spec = new VmSpec(
-                image(in),
-                (int) in.number("cpus", 1, 512),
-                InstanceVerbs.mebibytes("memory", in.requiredOption("memory")),
-                in.option("disk") == null ? 0 : Mebibytes.gibibytes("--disk ", in.requiredOption("disk")),
-                in.requiredOption("user"),
-                userData(in),
-                in.requiredOption("network"));
+        var spec = spec(in);
         if (in.dryRun()) {
             instances.plan(name, spec).forEach(in.out()::println);
             return;
@@ -90,6 +87,17 @@ class VmCommands implements Commands {
         } else {
             verbs.launch(in, name, spec);
         }
+    }
+
+    private static VmSpec spec(Invocation in) {
+        return new VmSpec(
+                image(in),
+                (int) in.number("cpus", 1, 512),
+                InstanceVerbs.mebibytes("memory", in.requiredOption("memory")),
+                in.option("disk") == null ? 0 : Mebibytes.gibibytes("--disk ", in.requiredOption("disk")),
+                in.requiredOption("user"),
+                userData(in),
+                in.requiredOption("network"));
     }
 
     /** An image's name as typed; a path is made absolute, so that the same file is the same image from any folder. */

@@ -2,6 +2,7 @@ package dev.hydravisor.console;
 
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
@@ -27,12 +28,15 @@ class WorkspaceCommands implements Commands {
             .column("AGE", w -> PlainText.age(w.created()))
             .column("REASON", w -> Objects.requireNonNullElse(w.reason(), ""));
 
+    private final InstanceService instances;
     private final WorkspaceService workspaces;
     private final Models models;
     private final Names names;
     private final HydraHome home;
 
-    WorkspaceCommands(WorkspaceService workspaces, Models models, Names names, HydraHome home) {
+    WorkspaceCommands(
+            InstanceService instances, WorkspaceService workspaces, Models models, Names names, HydraHome home) {
+        this.instances = instances;
         this.models = models;
         this.workspaces = workspaces;
         this.names = names;
@@ -50,6 +54,9 @@ class WorkspaceCommands implements Commands {
                                         + " model, recorded; one that is open is entered as it is, and what ended in it is started again."
                                         + " Leave it with Ctrl-b d: everything in it goes on.")
                         .example("hydra workspace open web")
+                        .judged(in -> List.of(
+                                WorkspaceService.action("open", in.argument("NAME")),
+                                instances.action("shell", in.argument("NAME"))))
                         .runs(this::open),
                 HydraCommand.named("workspace list", "list the workspaces")
                         .filter()
@@ -65,12 +72,14 @@ class WorkspaceCommands implements Commands {
                         .argument("NAME", "the instance", names.instances())
                         .dryRun()
                         .example("hydra workspace close web")
+                        .judged(in -> List.of(WorkspaceService.action("close", in.argument("NAME"))))
                         .runs(this::close),
                 HydraCommand.named("workspace share", "let somebody watch a workspace")
                         .argument("NAME", "the instance", names.instances())
                         .flag("read-only", "what the watcher types goes nowhere; as yet the only way")
                         .details("Enters it as a watcher. Without a terminal it prints the command that does so.")
                         .example("hydra workspace share web --read-only")
+                        .judged(in -> List.of(WorkspaceService.action("enter", in.argument("NAME"))))
                         .runs(this::share),
                 HydraCommand.named("workspace screen", "print what the shell shows")
                         .argument("NAME", "the instance", names.instances())
@@ -79,10 +88,12 @@ class WorkspaceCommands implements Commands {
                 HydraCommand.named("recording start", "record an open workspace")
                         .argument("NAME", "the instance", names.instances())
                         .example("hydra recording start web")
+                        .judged(in -> List.of(WorkspaceService.recording("start", in.argument("NAME"))))
                         .runs(in -> in.out().println(workspaces.startRecording(in.argument("NAME"), user()))),
                 HydraCommand.named("recording stop", "end the recording of an open workspace, which goes on")
                         .argument("NAME", "the instance", names.instances())
                         .example("hydra recording stop web")
+                        .judged(in -> List.of(WorkspaceService.recording("stop", in.argument("NAME"))))
                         .runs(in -> in.out().println(workspaces.stopRecording(in.argument("NAME")))),
                 HydraCommand.named("model attach", "attach a model to an instance")
                         .argument("INSTANCE", "the instance", names.instances())
@@ -92,12 +103,17 @@ class WorkspaceCommands implements Commands {
                                 + " Several may be attached, each with a pane of its own.")
                         .dryRun()
                         .example("hydra model attach web ollama:llama3.2")
+                        .judged(in -> List.of(WorkspaceService.attaching(
+                                in.argument("INSTANCE"),
+                                ModelRef.parse(in.argument("MODEL")).toString())))
                         .runs(this::attach),
                 HydraCommand.named("model detach", "detach a model from an instance; what was said is kept")
                         .argument("INSTANCE", "the instance", names.instances())
                         .optionalArgument("MODEL", "the model, where there are several", names.models())
                         .dryRun()
                         .example("hydra model detach web")
+                        .judged(in -> List.of(WorkspaceService.detaching(
+                                in.argument("INSTANCE"), Objects.requireNonNullElse(in.argumentOrNull("MODEL"), ""))))
                         .runs(this::detach));
     }
 

@@ -10,6 +10,8 @@ import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.instance.Kind;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -36,12 +38,15 @@ public class Containers {
     private final ContainerBackend backend;
     private final OciImages images;
     private final HydraHome home;
+    private final Guard guard;
 
-    public Containers(InstanceService instances, ContainerBackend backend, OciImages images, HydraHome home) {
+    public Containers(
+            InstanceService instances, ContainerBackend backend, OciImages images, HydraHome home, Guard guard) {
         this.images = images;
         this.instances = instances;
         this.backend = backend;
         this.home = home;
+        this.guard = guard;
     }
 
     /**
@@ -88,6 +93,15 @@ public class Containers {
      * @throws HydraException CONFLICT when the container does not run; FAILED when there is no such program
      */
     public int exec(String name, Command command, @Nullable InputStream in, OutputStream out, OutputStream err) {
+        return guard.act(execution(name, command), () -> run(name, command, in, out, err));
+    }
+
+    /** What a process in a container is, for the policy. */
+    public Action execution(String name, Command command) {
+        return instances.action("exec", name).subject(String.join(" ", command.argv()));
+    }
+
+    private int run(String name, Command command, @Nullable InputStream in, OutputStream out, OutputStream err) {
         var ref = ref(name);
         var spec = requireRunning(ref).getSpec().getValue().toByteArray();
         var process = RuntimeSpec.exec(
@@ -110,7 +124,7 @@ public class Containers {
     public List<String> execCommand(String name, Command command) {
         var ref = ref(name);
         requireRunning(ref);
-        return backend.execCommand(ref, command);
+        return guard.act(execution(name, command), () -> backend.execCommand(ref, command));
     }
 
     /**
@@ -213,7 +227,7 @@ public class Containers {
     public String commit(Operation operation, String name, String image) {
         var ref = ref(name);
         var container = backend.require(ref);
-        return operation.call(() -> {
+        return guard.act(operation, instances.action("commit", name), () -> {
             var task = backend.tasks().find(ref.name());
             var runs = task != null && task.getStatus() == Status.RUNNING;
             if (runs) {
@@ -261,22 +275,43 @@ public class Containers {
         if (Files.isDirectory(target)) {
             throw HydraException.conflict("`" + target + "` is there already; remove it, or copy elsewhere");
         }
-        operation.run(() -> operation.stage("copying", () -> {
-            // Into a folder of its own first: half a copy is never seen under the name asked for.
-            var folder = Files.createTempDirectory(parent, ".hydra-cp-");
-            try {
-                var tar = new ProcessBuilder("tar", "-xf", "-", "--no-same-owner", "-C", folder.toString()).start();
-                try (var into = tar.getOutputStream()) {
-                    var source = Path.of("/").resolve(from).normalize();
-                    tar(name, List.of("tar", "-C", "" + source.getParent(), "-cf", "-", "--", "" + base), null, into);
-                } finally {
-                    finish(tar);
-                }
-                Files.move(folder.resolve(base), target, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-            } finally {
-                remove(folder);
-            }
-        }));
+        guard.<@Nullable Void>act(
+                operation,
+                copying(name, to),
+                () -> operation.stage("copying", () -> {
+                    // Into a folder of its own first: half a copy is never seen under the name asked for.
+                    var folder = Files.createTempDirectory(parent, ".hydra-cp-");
+                    try {
+                        var tar = new ProcessBuilder("tar", "-xf", "-", "--no-same-owner", "-C", folder.toString())
+                                .start();
+                        try (var into = tar.getOutputStream()) {
+                            var source = Path.of("/").resolve(from).normalize();
+                            tar(
+                                    name,
+                                    List.of("tar", "-C", "" + source.getParent(), "-cf", "-", "--", "" + base),
+                                    null,
+                                    into);
+                        } finally {
+                            finish(tar);
+                        }
+                        Files.move(folder.resolve(base), target, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+                    } finally {
+                        remove(folder);
+                    }
+                    return null;
+                }));
+    }
+
+    /**
+     * What a copy is, for the policy.
+     *
+     * @param here the file or folder of this host
+     */
+    public Action copying(String name, Path here) {
+        return instances
+                .action("cp", name)
+                .subject(here.toString())
+                .takes(0, 0, 0, List.of(), List.of(here.toAbsolutePath().toString()), List.of());
     }
 
     /** Copies a file or folder of this host into a running container, to {@code to}, or into it where that is a folder. */
@@ -285,36 +320,41 @@ public class Containers {
         if (base == null) {
             throw HydraException.usage("`" + from + "` cannot be copied; name a file or folder below it");
         }
-        operation.run(() -> operation.stage("copying", () -> {
-            var tar = new ProcessBuilder("tar", "-C", "" + from.getParent(), "-cf", "-", "--", "" + base).start();
-            try {
-                var target = Path.of("/").resolve(to).normalize();
-                // What is typed reaches the shell as arguments, never as a part of the script.
-                tar(
-                        name,
-                        List.of(
-                                "sh",
-                                "-c",
-                                "[ ! -d \"$3\" ] || { tar -xof - -C \"$3\"; exit; }; mkdir \"$1\" || exit;"
-                                        + " tar -xof - -C \"$1\" && mv \"$1/$2\" \"$3\"; s=$?; rm -rf \"$1\"; exit $s",
-                                "sh",
-                                target.resolveSibling(".hydra-cp-" + UUID.randomUUID())
-                                        .toString(),
-                                base.toString(),
-                                target.toString()),
-                        tar.getInputStream(),
-                        OutputStream.nullOutputStream());
-            } finally {
-                tar.getInputStream().close();
-                finish(tar);
-            }
-        }));
+        guard.<@Nullable Void>act(
+                operation,
+                copying(name, from),
+                () -> operation.stage("copying", () -> {
+                    var tar =
+                            new ProcessBuilder("tar", "-C", "" + from.getParent(), "-cf", "-", "--", "" + base).start();
+                    try {
+                        var target = Path.of("/").resolve(to).normalize();
+                        // What is typed reaches the shell as arguments, never as a part of the script.
+                        tar(
+                                name,
+                                List.of(
+                                        "sh",
+                                        "-c",
+                                        "[ ! -d \"$3\" ] || { tar -xof - -C \"$3\"; exit; }; mkdir \"$1\" || exit;"
+                                                + " tar -xof - -C \"$1\" && mv \"$1/$2\" \"$3\"; s=$?; rm -rf \"$1\"; exit $s",
+                                        "sh",
+                                        target.resolveSibling(".hydra-cp-" + UUID.randomUUID())
+                                                .toString(),
+                                        base.toString(),
+                                        target.toString()),
+                                tar.getInputStream(),
+                                OutputStream.nullOutputStream());
+                    } finally {
+                        tar.getInputStream().close();
+                        finish(tar);
+                    }
+                    return null;
+                }));
     }
 
     /** Runs a program in the container whose error is one of the copy. */
     private void tar(String name, List<String> argv, @Nullable InputStream in, OutputStream out) {
         var err = new ByteArrayOutputStream();
-        var status = exec(name, new Command(argv, List.of(), "0:0", "/"), in, out, err);
+        var status = run(name, new Command(argv, List.of(), "0:0", "/"), in, out, err);
         if (status != 0) {
             var reason = err.toString(StandardCharsets.UTF_8).strip().lines().reduce("", (_, last) -> last);
             throw HydraException.failed(

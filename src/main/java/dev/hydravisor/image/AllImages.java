@@ -7,6 +7,8 @@ import dev.hydravisor.inventory.Instances;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,13 +63,16 @@ public class AllImages {
     private final OciStore store;
     private final Instances instances;
     private final HydraHome home;
+    private final Guard guard;
 
-    public AllImages(ImageService disks, OciImages oci, OciStore store, Instances instances, HydraHome home) {
+    public AllImages(
+            ImageService disks, OciImages oci, OciStore store, Instances instances, HydraHome home, Guard guard) {
         this.disks = disks;
         this.oci = oci;
         this.store = store;
         this.instances = instances;
         this.home = home;
+        this.guard = guard;
     }
 
     /** All images: disks first, each kind by name. Says as a notice when containerd, which should be there, does not answer. */
@@ -120,8 +125,15 @@ public class AllImages {
      */
     public void delete(Operation operation, String name) {
         var entry = require(name);
+        guard.<@Nullable Void>act(operation, action("delete", entry.name()), () -> {
+            delete(operation, entry);
+            return null;
+        });
+    }
+
+    private void delete(Operation operation, Entry entry) {
         if (entry.kind() == Kind.VM) {
-            operation.stage("deleting " + name, () -> disks.delete(name));
+            operation.stage("deleting " + entry.name(), () -> disks.delete(entry.name()));
             return;
         }
         if (entry.isUsed()) {
@@ -130,6 +142,40 @@ public class AllImages {
                     + (entry.usedBy().size() == 1 ? "that" : "those") + " first");
         }
         operation.stage("deleting " + entry.name(), () -> store.delete(entry.source()));
+    }
+
+    /**
+     * Pulls a container image, also where one of this name is here: its tag may mean something newer by now.
+     *
+     * @return its short name
+     * @throws HydraException USAGE when it is no reference; NOT_FOUND when no registry has it
+     */
+    public String pull(Operation operation, String ref) {
+        return guard.act(
+                operation, action("pull", ref), () -> oci.pull(operation, ref).familiar());
+    }
+
+    /**
+     * What is about to be done to an image, for the policy.
+     *
+     * @param verb such as {@code pull}
+     */
+    public static Action action(String verb, String name) {
+        var names = new java.util.LinkedHashSet<String>();
+        names.add(name);
+        try {
+            var reference = Reference.parse(name);
+            names.add(reference.familiar());
+            names.add(reference.name());
+        } catch (HydraException e) {
+            // The name of a disk, a path or a URL.
+        }
+        return Action.of("image." + verb, name).image(names);
+    }
+
+    /** As {@link #action}, for an import; the image's name may be unknown yet. */
+    public static Action importing(@Nullable String name, String source) {
+        return Action.of("image.import", name == null ? source : name).image(Set.of(source));
     }
 
     /** The images that no instance is made from: those of containers, which can be pulled again; with {@code disksToo} all. */
@@ -148,6 +194,10 @@ public class AllImages {
      * @return the names of what was imported
      */
     public List<String> importFile(Operation operation, @Nullable String name, String source, @Nullable String sha256) {
+        return guard.act(operation, importing(name, source), () -> importAny(operation, name, source, sha256));
+    }
+
+    private List<String> importAny(Operation operation, @Nullable String name, String source, @Nullable String sha256) {
         var file = source.startsWith("/") ? Path.of(source) : null;
         if (file == null || !Files.isRegularFile(file)) {
             return List.of(importDisk(operation, name, source, sha256));

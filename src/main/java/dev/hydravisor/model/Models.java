@@ -1,6 +1,9 @@
 package dev.hydravisor.model;
 
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -16,10 +19,12 @@ import org.springframework.stereotype.Service;
 public class Models {
     private final List<Provider> providers;
     private final boolean offline;
+    private final Guard guard;
 
-    Models(List<Provider> providers, @Value("${model.offline:false}") boolean offline) {
+    Models(List<Provider> providers, @Value("${model.offline:false}") boolean offline, Guard guard) {
         this.providers = List.copyOf(providers);
         this.offline = offline;
+        this.guard = guard;
     }
 
     /**
@@ -126,6 +131,25 @@ public class Models {
 
     private static long millis(long start) {
         return (System.nanoTime() - start) / 1_000_000;
+    }
+
+    /** Downloads a model; errors as {@link Provider#pull}. */
+    public void pull(Operation operation, ModelRef ref, Endpoint endpoint) {
+        guard.act(action("pull", ref), () -> provider(ref).pull(operation, endpoint, ref.id()));
+    }
+
+    /** Deletes a downloaded model; errors as {@link Provider#remove}. */
+    public void remove(ModelRef ref, Endpoint endpoint) {
+        guard.act(action("rm", ref), () -> provider(ref).remove(endpoint, ref.id()));
+    }
+
+    /**
+     * What is about to be done to a model, for the policy.
+     *
+     * @param verb such as {@code pull}
+     */
+    public static Action action(String verb, ModelRef ref) {
+        return Action.of("model." + verb, ref.toString()).subject(ref.toString());
     }
 
     /** The provider of a model. */

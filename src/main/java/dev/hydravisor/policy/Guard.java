@@ -8,6 +8,9 @@ import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import dev.hydravisor.operation.Request;
+import dev.hydravisor.recorder.Rules;
+import java.util.List;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -28,8 +31,9 @@ public class Guard {
 
     private final Policy policy;
     private final Audit audit;
+    private final Rules secrets = new Rules(List.of());
 
-    Guard(Policy policy, Audit audit) {
+    public Guard(Policy policy, Audit audit) {
         this.policy = policy;
         this.audit = audit;
     }
@@ -122,7 +126,7 @@ public class Guard {
 
     /** Puts on record that an action was denied, by the policy or by a user. */
     public void denied(Action action, Decision decision, String reason) {
-        audit.append(event(action, decision.rule()).ended("denied", reason, 0));
+        audit.append(event(action, decision.rule()).ended("denied", plain(reason), 0));
     }
 
     private Decision allowed(Action action) {
@@ -149,18 +153,23 @@ public class Guard {
         }
     }
 
-    private static Event event(Action action, String rule) {
+    private Event event(Action action, String rule) {
         var request = Request.current();
         return new Event(
                 request.id(),
                 request.actor().toString(),
                 action.name(),
                 action.target(),
-                action.detail(),
+                plain(action.detail()),
                 "begun",
                 "",
                 rule,
                 0);
+    }
+
+    /** Without the secrets that a command may hold. */
+    private String plain(String text) {
+        return secrets.redact(text, new TreeMap<>());
     }
 
     private void done(Event event, Entry begun) {
@@ -180,7 +189,7 @@ public class Guard {
                 || why instanceof HydraException h && h.exitCode() == ExitCode.INTERRUPTED;
         var text = why instanceof HydraException h ? h.text() : why.toString();
         try {
-            audit.append(event.ended(interrupted ? "interrupted" : "failed", text, begun.number()));
+            audit.append(event.ended(interrupted ? "interrupted" : "failed", plain(text), begun.number()));
         } catch (HydraException e) {
             log.error("the failure of `{}` of `{}` could not be put on record", event.action(), event.target(), e);
         }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.stereotype.Service;
 
@@ -39,7 +40,7 @@ public class Policy {
     private final List<Rule> defaults = defaults();
     private final Map<Path, Read> read = new ConcurrentHashMap<>();
 
-    Policy(HydraHome home, ObjectProvider<Grants> grants) {
+    public Policy(HydraHome home, ObjectProvider<Grants> grants) {
         this.home = home;
         this.grants = grants;
     }
@@ -56,6 +57,43 @@ public class Policy {
         var actor = request.actor();
         var decision = decide(actor, action, rules(actor));
         return request.folder() == null ? decision : tightened(decision, actor, action, request.folder());
+    }
+
+    /** A file of rules, and what is wrong with it: each as {@code FILE:LINE: WHAT}. */
+    public record Validated(String file, int rules, List<String> problems) {}
+
+    /**
+     * Reads a file of rules as it is now.
+     *
+     * @param project whether it is one of a project's own
+     * @throws HydraException NOT_FOUND when there is none
+     */
+    public Validated validate(Path file, boolean project) {
+        if (!Files.exists(file)) {
+            throw HydraException.notFound("there is no file `" + PlainText.shorten(file.toString()) + "`");
+        }
+        var parsed = parsed(file, project);
+        return new Validated(
+                file.toString(),
+                parsed.rules().size(),
+                parsed.problems().stream()
+                        .map(p -> file + ":" + p.line() + ": " + p.what())
+                        .toList());
+    }
+
+    /** All rules in the order they are looked at, those of a folder's project first; of an actor alone where one is given. */
+    public List<Rule> rules(@Nullable Actor actor, @Nullable Path folder) {
+        var rules = new ArrayList<Rule>();
+        if (folder != null) {
+            rules.addAll(sound(folder.resolve(PROJECT), true));
+        }
+        if (actor == null) {
+            rules.addAll(sound(users(), false));
+            rules.addAll(defaults);
+        } else {
+            rules.addAll(rules(actor));
+        }
+        return rules.stream().filter(r -> actor == null || r.isOf(actor)).toList();
     }
 
     /** The rules that hold for an actor, in their order, without a project's. */
@@ -101,7 +139,8 @@ public class Policy {
         return new Decision(rule.effect(), rule.told(), rule.place());
     }
 
-    Path users() {
+    /** The user's own file. */
+    public Path users() {
         return home.root().resolve("policy.yaml");
     }
 

@@ -7,6 +7,7 @@ import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
 import java.io.StringReader;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -28,6 +29,8 @@ final class PolicyFile {
     static final int LONGEST = 1 << 20;
 
     private static final int LONGEST_PATTERN = 1000;
+    private static final int MOST_COPIES = 1000;
+    private static final Pattern REPETITION = Pattern.compile("\\{([0-9]{1,9})(?:,([0-9]{1,9})?)?\\}");
     private static final Set<String> KEYS = Set.of(
             "rule",
             "who",
@@ -80,6 +83,7 @@ final class PolicyFile {
         } catch (YAMLException | StackOverflowError e) {
             file.problem(1, "this is no YAML: " + e.getMessage());
         }
+        file.problems.sort(Comparator.comparingInt(Problem::line));
         return new Parsed(List.copyOf(file.rules), List.copyOf(file.problems));
     }
 
@@ -232,6 +236,15 @@ final class PolicyFile {
     }
 
     private static Pattern pattern(String text) {
+        // Each repetition is a copy, and one in another multiplies.
+        long copies = 1;
+        for (var m = REPETITION.matcher(text); m.find() && copies <= MOST_COPIES; ) {
+            copies *= Math.max(1, Long.parseLong(m.group(2) == null ? m.group(1) : m.group(2)));
+        }
+        if (copies > MOST_COPIES) {
+            throw HydraException.usage("`" + PlainText.shorten(text) + "` repeats its parts more than " + MOST_COPIES
+                    + " times in all; write * or +");
+        }
         try {
             return Pattern.compile(text, Pattern.DOTALL);
         } catch (PatternSyntaxException e) {

@@ -24,7 +24,9 @@ record Ports(@Nullable Glob address, int from, int to, String text) {
         var from = Integer.parseInt(m.group(2));
         var to = m.group(3) == null ? from : Integer.parseInt(m.group(3));
         var address = m.group(1);
-        return from > to || to > 65_535 ? null : new Ports(address == null ? null : Glob.of(address), from, to, text);
+        return from > to || to > 65_535
+                ? null
+                : new Ports(address == null ? null : Glob.of(bare(address)), from, to, text);
     }
 
     /** @param port as {@code [ADDRESS:]PORT[/udp]}; without an address it is all of the host's */
@@ -33,8 +35,13 @@ record Ports(@Nullable Glob address, int from, int to, String text) {
         var bare = slash < 0 ? port : port.substring(0, slash);
         var colon = bare.lastIndexOf(':');
         var number = Integer.parseInt(bare.substring(colon + 1));
-        var wanted = colon < 0 ? "0.0.0.0" : bare.substring(0, colon);
+        var wanted = colon < 0 ? "0.0.0.0" : bare(bare.substring(0, colon));
         return number >= from && number <= to && (address == null || address.matches(wanted));
+    }
+
+    /** An address of IPv6 goes without its brackets. */
+    private static String bare(String address) {
+        return address.startsWith("[") ? address.substring(1, address.length() - 1) : address;
     }
 
     @Override

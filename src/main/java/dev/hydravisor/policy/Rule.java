@@ -6,8 +6,8 @@ import dev.hydravisor.operation.Actor;
 import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
@@ -75,13 +75,18 @@ public record Rule(
     }
 
     /** Where it stands: {@code FILE:LINE}. */
-    String place() {
+    public String place() {
         return line == 0 ? source : source + ":" + line;
+    }
+
+    /** Whether it is about this actor. */
+    boolean isOf(Actor actor) {
+        return named(who, actor.toString());
     }
 
     /** Whether it is about this at all. */
     boolean concerns(Actor actor, Action action) {
-        return named(who, actor.toString()) && named(actions, action.name());
+        return isOf(actor) && named(actions, action.name());
     }
 
     boolean fits(Actor actor, Action action) {
@@ -221,7 +226,24 @@ public record Rule(
         return "a rule " + verb + " it" + (pattern == null ? "" : " (" + PlainText.shorten(pattern.pattern()) + ")");
     }
 
-    String word() {
-        return effect.name().toLowerCase(Locale.ROOT);
+    /** Its conditions beyond who and actions, as a file has them. */
+    public String conditions() {
+        var parts = new ArrayList<String>();
+        add(parts, "instances", instances);
+        add(parts, "images", images);
+        add(parts, "pattern", pattern == null ? null : pattern.pattern());
+        add(parts, "max-cpus", maxCpus);
+        add(parts, "max-memory", maxMemory == null ? null : maxMemory + "M");
+        add(parts, "max-disk", maxDisk == null ? null : maxDisk + "G");
+        add(parts, "networks", networks);
+        add(parts, "mounts", mounts);
+        add(parts, "ports", ports);
+        return String.join(" ", parts);
+    }
+
+    private static void add(List<String> parts, String key, @Nullable Object value) {
+        if (value != null) {
+            parts.add(key + ": " + value);
+        }
     }
 }

@@ -3,6 +3,8 @@ package dev.hydravisor.recording;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.Processes;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import dev.hydravisor.recorder.Chain;
 import dev.hydravisor.recorder.Recorder;
 import dev.hydravisor.recorder.Rule;
@@ -71,19 +73,21 @@ public class RecordingService {
 
     private final HydraHome home;
     private final RecordingProperties properties;
+    private final Guard guard;
     private final Map<String, Chain> manifests = new ConcurrentHashMap<>();
     private volatile Rules rules = new Rules(List.of());
     /** The last number given out in the dialog of each recording; its lock too. */
     private final Map<String, long[]> dialogs = new ConcurrentHashMap<>();
 
     @Autowired
-    RecordingService(HydraHome home, RecordingProperties properties) {
+    RecordingService(HydraHome home, RecordingProperties properties, Guard guard) {
         this.home = home;
+        this.guard = guard;
         this.properties = properties;
     }
 
-    RecordingService(HydraHome home) {
-        this(home, new RecordingProperties(new RecordingProperties.Redact(List.of())));
+    RecordingService(HydraHome home, Guard guard) {
+        this(home, new RecordingProperties(new RecordingProperties.Redact(List.of())), guard);
     }
 
     /** Makes the rules known to the recorder, and brings in order what ended while no daemon ran. */
@@ -479,16 +483,27 @@ public class RecordingService {
         if (archive.capturing()) {
             throw HydraException.conflict("`" + id + "` is being recorded; close its workspace first");
         }
-        try {
-            synchronized (lock(archive)) {
-                ledger().append(List.of(archive.folder().getFileName() + " deleted"));
-                archive.delete();
+        guard.act(action("delete", id), () -> {
+            try {
+                synchronized (lock(archive)) {
+                    ledger().append(List.of(archive.folder().getFileName() + " deleted"));
+                    archive.delete();
+                }
+                dialogs.remove(id);
+                manifests.remove(id);
+            } catch (IOException e) {
+                throw failed("cannot delete the recording `" + id + "`", e);
             }
-            dialogs.remove(id);
-            manifests.remove(id);
-        } catch (IOException e) {
-            throw failed("cannot delete the recording `" + id + "`", e);
-        }
+        });
+    }
+
+    /**
+     * What is about to be done to a recording, for the policy.
+     *
+     * @param verb such as {@code delete}
+     */
+    public static Action action(String verb, String id) {
+        return Action.of("recording." + verb, id).subject(id);
     }
 
     private static void write(Archive archive, Format format, Writer out) throws IOException {
@@ -556,6 +571,10 @@ public class RecordingService {
      * @throws HydraException USAGE when it is none
      */
     public Recording importCast(Path file, String user) {
+        return guard.act(action("import", file.toString()), () -> importNew(file, user));
+    }
+
+    private Recording importNew(Path file, String user) {
         @Nullable Archive archive = null;
         try (var cast = Files.newBufferedReader(file)) {
             var first = cast.readLine();
@@ -638,6 +657,10 @@ public class RecordingService {
      * @throws HydraException CONFLICT while it is recorded
      */
     public Map<String, Integer> redact(String id) {
+        return guard.act(action("redact", id), () -> redactNow(id));
+    }
+
+    private Map<String, Integer> redactNow(String id) {
         var archive = archive(id);
         var recording = read(archive);
         if (recording.state() != Recording.State.ENDED) {

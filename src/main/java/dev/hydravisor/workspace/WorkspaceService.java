@@ -15,6 +15,8 @@ import dev.hydravisor.model.DialogTurn;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import dev.hydravisor.recording.Begin;
 import dev.hydravisor.recording.DialogEntry;
 import dev.hydravisor.recording.Recording;
@@ -70,6 +72,7 @@ public class WorkspaceService {
     private final Tmux tmux;
     private final PaneWatch watch;
     private final ApplicationEventPublisher events;
+    private final Guard guard;
 
     // Between beginning a recording and making its pane, and the like, nobody else may look or change.
     private final ReentrantLock lock = new ReentrantLock();
@@ -85,7 +88,8 @@ public class WorkspaceService {
             Workspaces workspaces,
             RecordingService recordings,
             Tmux tmux,
-            ApplicationEventPublisher events) {
+            ApplicationEventPublisher events,
+            Guard guard) {
         this.home = home;
         this.instances = instances;
         this.instanceRows = instanceRows;
@@ -94,6 +98,7 @@ public class WorkspaceService {
         this.recordings = recordings;
         this.tmux = tmux;
         this.events = events;
+        this.guard = guard;
         this.watch = new PaneWatch(tmux, this::look);
     }
 
@@ -130,27 +135,31 @@ public class WorkspaceService {
      */
     public Workspace open(Operation operation, String instance, Size size, String user, boolean record) {
         var found = instances.find(instance);
-        return operation.call(() -> operation.stage("opening workspace", () -> {
-            var before = panes(found.id());
-            var shell = shell(before);
-            // Outside the lock: a guest may take its time to offer a login.
-            var program =
-                    shell.isPresent() && !shell.get().dead() ? null : instances.shellCommand(instance, SHELL_LIMIT);
-            locked(() -> {
-                requireNoOrphan(found);
-                var now = panes(found.id());
-                if (now.isEmpty()) {
-                    begin(operation, found, size, user, record, Objects.requireNonNull(program));
-                } else if (program != null) {
-                    restartShell(now, program);
-                }
-                attachments.findByInstanceIdOrderByAttached(found.id()).forEach(a -> showDialog(found.id(), a));
-                showModels(found.id());
-                return null;
-            });
-            watch.wake();
-            return find(instance);
-        }));
+        return guard.act(
+                operation,
+                action("open", instance),
+                () -> operation.stage("opening workspace", () -> {
+                    var before = panes(found.id());
+                    var shell = shell(before);
+                    // Outside the lock: a guest may take its time to offer a login.
+                    var program = shell.isPresent() && !shell.get().dead()
+                            ? null
+                            : instances.shellCommand(instance, SHELL_LIMIT);
+                    locked(() -> {
+                        requireNoOrphan(found);
+                        var now = panes(found.id());
+                        if (now.isEmpty()) {
+                            begin(operation, found, size, user, record, Objects.requireNonNull(program));
+                        } else if (program != null) {
+                            restartShell(now, program);
+                        }
+                        attachments.findByInstanceIdOrderByAttached(found.id()).forEach(a -> showDialog(found.id(), a));
+                        showModels(found.id());
+                        return null;
+                    });
+                    watch.wake();
+                    return find(instance);
+                }));
     }
 
     /** The argv by which a client shows an open workspace on its own terminal. */
@@ -160,7 +169,7 @@ public class WorkspaceService {
             throw HydraException.notFound(
                     "`" + instance + "` has no open workspace; `hydra workspace open " + instance + "` opens it");
         }
-        return tmux.attach(session);
+        return guard.act(action("enter", instance), () -> tmux.attach(session));
     }
 
     /**
@@ -187,20 +196,22 @@ public class WorkspaceService {
     public String startRecording(String instance, String user) {
         var workspace = find(instance);
         var about = instances.find(instance);
-        return locked(() -> {
-            var shell = requireShell(workspace);
-            if (shell.recording() != null) {
-                return shell.recording();
-            }
-            var recording = recordings.begin(about(about, new Size(shell.columns(), shell.rows()), user));
-            saveRecording(workspace, recording.id());
-            panes(workspace.instance()).stream()
-                    .filter(p -> !p.isShell())
-                    .forEach(p -> tmux.record(p, recording.id(), List.of()));
-            tmux.record(shell, recording.id(), recordings.relayCommand(recording));
-            keepRecorder();
-            return recording.id();
-        });
+        return guard.act(
+                recording("start", instance),
+                () -> locked(() -> {
+                    var shell = requireShell(workspace);
+                    if (shell.recording() != null) {
+                        return shell.recording();
+                    }
+                    var recording = recordings.begin(about(about, new Size(shell.columns(), shell.rows()), user));
+                    saveRecording(workspace, recording.id());
+                    panes(workspace.instance()).stream()
+                            .filter(p -> !p.isShell())
+                            .forEach(p -> tmux.record(p, recording.id(), List.of()));
+                    tmux.record(shell, recording.id(), recordings.relayCommand(recording));
+                    keepRecorder();
+                    return recording.id();
+                }));
     }
 
     /**
@@ -211,17 +222,19 @@ public class WorkspaceService {
      */
     public String stopRecording(String instance) {
         var workspace = find(instance);
-        return locked(() -> {
-            var recording = requireShell(workspace).recording();
-            if (recording == null) {
-                throw HydraException.conflict(
-                        "`" + instance + "` is not recorded; `hydra recording start " + instance + "` begins that");
-            }
-            panes(workspace.instance()).forEach(tmux::unrecord);
-            saveRecording(workspace, null);
-            end(recording, "stopped by user");
-            return recording;
-        });
+        return guard.act(
+                recording("stop", instance),
+                () -> locked(() -> {
+                    var recording = requireShell(workspace).recording();
+                    if (recording == null) {
+                        throw HydraException.conflict("`" + instance + "` is not recorded; `hydra recording start "
+                                + instance + "` begins that");
+                    }
+                    panes(workspace.instance()).forEach(tmux::unrecord);
+                    saveRecording(workspace, null);
+                    end(recording, "stopped by user");
+                    return recording;
+                }));
     }
 
     private void saveRecording(Workspace workspace, @Nullable String recording) {
@@ -274,7 +287,10 @@ public class WorkspaceService {
      */
     public void close(Operation operation, String instance) {
         var workspace = find(instance);
-        operation.run(() -> operation.stage("closing workspace", () -> close(workspace.instance(), "closed by user")));
+        guard.<@Nullable Void>act(operation, action("close", instance), () -> {
+            operation.stage("closing workspace", () -> close(workspace.instance(), "closed by user"));
+            return null;
+        });
     }
 
     /** All workspaces by name: those that are open, and those that were when tmux ended. */
@@ -335,23 +351,57 @@ public class WorkspaceService {
     public void attachModel(Operation operation, String instance, String model, Map<String, String> environment) {
         var name = ModelRef.parse(model).toString();
         var row = row(instance);
-        operation.run(() -> operation.stage("attaching model", () -> {
-            var known = attachments.findByInstanceIdAndModel(row.getId(), name).orElse(null);
-            if (known == null) {
-                operation.onFailure("model `" + name + "`", () -> detach(row.getId(), name));
-            }
-            var attachment = attachments.save(new AttachmentRow(
-                    known == null ? UUID.randomUUID() : known.id(),
-                    row.getId(),
-                    name,
-                    JsonMapper.shared().writeValueAsString(environment),
-                    known == null ? now() : known.attached()));
-            locked(() -> {
-                showDialog(row.getId(), attachment);
-                showModels(row.getId());
-                return null;
-            });
-        }));
+        guard.<@Nullable Void>act(
+                operation,
+                attaching(instance, name),
+                () -> operation.stage("attaching model", () -> {
+                    var known = attachments
+                            .findByInstanceIdAndModel(row.getId(), name)
+                            .orElse(null);
+                    if (known == null) {
+                        operation.onFailure("model `" + name + "`", () -> detach(row.getId(), name));
+                    }
+                    var attachment = attachments.save(new AttachmentRow(
+                            known == null ? UUID.randomUUID() : known.id(),
+                            row.getId(),
+                            name,
+                            JsonMapper.shared().writeValueAsString(environment),
+                            known == null ? now() : known.attached()));
+                    locked(() -> {
+                        showDialog(row.getId(), attachment);
+                        showModels(row.getId());
+                        return null;
+                    });
+                    return null;
+                }));
+    }
+
+    /**
+     * What is about to be done to the workspace of an instance, for the policy.
+     *
+     * @param verb such as {@code open}
+     */
+    public static Action action(String verb, String instance) {
+        return Action.on("workspace." + verb, instance);
+    }
+
+    /** As {@link #action}, to attach a model. */
+    public static Action attaching(String instance, String model) {
+        return Action.on("model.attach", instance).subject(model);
+    }
+
+    /** As {@link #action}, to detach a model. */
+    public static Action detaching(String instance, String model) {
+        return Action.on("model.detach", instance).subject(model);
+    }
+
+    /**
+     * As {@link #action}, to begin or end its recording.
+     *
+     * @param verb {@code start} or {@code stop}
+     */
+    public static Action recording(String verb, String instance) {
+        return Action.on("recording." + verb, instance);
     }
 
     /**
@@ -380,7 +430,7 @@ public class WorkspaceService {
                                     ? "; `hydra model attach` attaches one"
                                     : "; there is " + String.join(", ", attached)));
         }
-        detach(row.getId(), name);
+        guard.act(detaching(instance, name), () -> detach(row.getId(), name));
         return name;
     }
 

@@ -68,7 +68,7 @@ class HandsInVmIT {
         waitFor(hydra, "dialog", "it's\n");
 
         Files.writeString(
-                hydra.home().resolve("policy.yaml"), "rules: [{rule: deny, tools: [run_command], pattern: made}]");
+                hydra.home().resolve("policy.yaml"), "rules: [{rule: deny, actions: [run_command], pattern: made}]");
         line(hydra, "run_command rm /tmp/made");
         waitFor(hydra, "dialog", "run_command said: denied by policy");
 

@@ -1,5 +1,6 @@
 package dev.hydravisor.model;
 
+import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.inventory.DialogTurns;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import org.springframework.boot.transaction.autoconfigure.TransactionAutoConfigu
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.ComponentScan;
 import org.springframework.context.event.EventListener;
+import org.springframework.context.support.GenericApplicationContext;
 import org.springframework.data.jpa.repository.config.EnableJpaRepositories;
 
 /** The models and dialogs with a database of their own, as the daemon has them; closed and opened again like it. */
@@ -30,7 +32,7 @@ public final class DialogFixture implements AutoCloseable {
         HibernateJpaAutoConfiguration.class,
         TransactionAutoConfiguration.class
     })
-    @ComponentScan(basePackages = "dev.hydravisor.model")
+    @ComponentScan(basePackages = {"dev.hydravisor.model", "dev.hydravisor.policy", "dev.hydravisor.audit"})
     @EntityScan(basePackageClasses = DialogTurns.class)
     @EnableJpaRepositories(basePackageClasses = DialogTurns.class)
     static class Part {
@@ -58,6 +60,8 @@ public final class DialogFixture implements AutoCloseable {
         all.addAll(Arrays.asList(properties));
         var context = new SpringApplicationBuilder(Part.class)
                 .web(WebApplicationType.NONE)
+                .initializers(c -> ((GenericApplicationContext) c)
+                        .registerBean(HydraHome.class, () -> new HydraHome(folder.resolve("home"))))
                 .run(all.stream().map(p -> "--" + p).toArray(String[]::new));
         return new DialogFixture(context);
     }

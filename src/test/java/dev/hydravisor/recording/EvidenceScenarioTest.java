@@ -3,6 +3,8 @@ package dev.hydravisor.recording;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hydravisor.env.AsUser;
+import dev.hydravisor.env.Guards;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
@@ -18,9 +20,11 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a person does with the evidence of a session: finds it after its end, saves it meanwhile, reads the dialog apart. */
+@ExtendWith(AsUser.class)
 class EvidenceScenarioTest {
     private static final String SECRET = "16C7e42F292c6912E7710c838347Ae178B4a";
     private static final JsonLines JSON = new JsonLines();
@@ -28,11 +32,12 @@ class EvidenceScenarioTest {
     @TempDir
     Path folder;
 
-    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")));
+    private RecordingService service =
+            new RecordingService(new HydraHome(Path.of("/")), Guards.in(new HydraHome(Path.of("/"))));
 
     @BeforeEach
     void start() {
-        service = new RecordingService(new HydraHome(folder));
+        service = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)));
         service.start();
     }
 

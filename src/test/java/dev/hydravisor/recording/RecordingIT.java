@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.hydravisor.env.AsUser;
+import dev.hydravisor.env.Guards;
 import dev.hydravisor.env.Tmux;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.operation.ExitCode;
@@ -20,9 +22,11 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Recordings of real tmux panes by the real recorder. */
+@ExtendWith(AsUser.class)
 class RecordingIT {
     private static final Replay.Options AT_ONCE = new Replay.Options(Double.POSITIVE_INFINITY, null);
 
@@ -31,12 +35,13 @@ class RecordingIT {
 
     private Tmux tmux = Tmux.start();
     private final List<Process> recorders = new ArrayList<>();
-    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")));
+    private RecordingService service =
+            new RecordingService(new HydraHome(Path.of("/")), Guards.in(new HydraHome(Path.of("/"))));
 
     @BeforeEach
     void start() {
         // A name that neither a shell nor tmux's formats may take apart.
-        service = new RecordingService(home());
+        service = new RecordingService(home(), Guards.in(home()));
         service.start();
         startRecorder();
     }
@@ -244,7 +249,7 @@ class RecordingIT {
         tmux.close();
         waitUntilRecorded(recording);
         assertThat(recording.file("terminal.log")).doesNotExist();
-        var next = new RecordingService(home());
+        var next = new RecordingService(home(), Guards.in(home()));
         next.start();
         assertThat(recording.file("terminal.log")).content().contains("last words");
         var meta = next.find("web");
@@ -295,7 +300,7 @@ class RecordingIT {
                 .start();
         assumeTrue(mount.waitFor() == 0, "a small file system can be mounted here (needs root)");
         try {
-            service = new RecordingService(new HydraHome(small));
+            service = new RecordingService(new HydraHome(small), Guards.in(new HydraHome(small)));
             service.start();
             startRecorder();
             var recording = begin(80, 24);

@@ -3,6 +3,8 @@ package dev.hydravisor.recording;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.hydravisor.env.AsUser;
+import dev.hydravisor.env.Guards;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
@@ -19,19 +21,22 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
+@ExtendWith(AsUser.class)
 class RecordingServiceTest {
     private static final JsonLines JSON = new JsonLines();
 
     @TempDir
     Path folder;
 
-    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")));
+    private RecordingService service =
+            new RecordingService(new HydraHome(Path.of("/")), Guards.in(new HydraHome(Path.of("/"))));
 
     @BeforeEach
     void start() {
-        service = new RecordingService(new HydraHome(folder));
+        service = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)));
         service.start();
     }
 
@@ -91,7 +96,7 @@ class RecordingServiceTest {
                 .containsExactly(List.of(0.001, "o", "one\r\n"), List.of(0.5, "o", "two\r\n"));
         assertThat(castEvents(recording, Format.CAST_V3))
                 .containsExactly(List.of(0.001, "o", "one\r\n"), List.of(0.499, "o", "two\r\n"));
-        var again = new RecordingService(new HydraHome(folder));
+        var again = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)));
         again.start();
         assertThat(again.find("web").state()).isEqualTo(Recording.State.CUT_OFF);
         assertThat(again.find("web").seconds()).isEqualTo(0.5);
@@ -145,7 +150,7 @@ class RecordingServiceTest {
         var recording = begin("web");
         service.dialog(recording.id(), DialogEntry.message("user", "ollama:tiny", "hello\u009b"));
         print(recording, 1, "12345");
-        var again = new RecordingService(new HydraHome(folder));
+        var again = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)));
         again.start();
         again.dialog(recording.id(), new DialogEntry("tool_call", "assistant", null, "ls", Map.of("status", 0)));
         var lines = Files.readAllLines(recording.file("dialog.jsonl"));
@@ -173,7 +178,7 @@ class RecordingServiceTest {
             Files.writeString(recording.file(name), "{\"seq\":2,\"half", StandardOpenOption.APPEND);
         }
         assertThat(castEvents(recording, Format.CAST)).hasSize(3);
-        var again = new RecordingService(new HydraHome(folder));
+        var again = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)));
         again.start();
         for (var name : List.of("terminal.idx", "dialog.jsonl", "resize.idx")) {
             assertThat(Files.readString(recording.file(name))).endsWith("\n").doesNotContain("half");

@@ -2,6 +2,7 @@ package dev.hydravisor.recording;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hydravisor.env.Guards;
 import dev.hydravisor.env.Tmux;
 import dev.hydravisor.host.HydraHome;
 import java.io.IOException;
@@ -36,12 +37,13 @@ class TrafficIT {
 
     private final Tmux tmux = Tmux.start();
     private final List<Process> started = new ArrayList<>();
-    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")));
+    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")), Guards.in(new HydraHome(Path.of("/"))));
 
     @BeforeEach
     void start() throws IOException {
         System.out.println("hydra.traffic.seed=" + SEED);
-        service = new RecordingService(new HydraHome(folder.resolve("home")));
+        var home = new HydraHome(folder.resolve("home"));
+        service = new RecordingService(home, Guards.in(home));
         service.start();
     }
 

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.hydravisor.container.ContainerProperties;
 import dev.hydravisor.container.containerd.Containerd;
+import dev.hydravisor.env.AsUser;
+import dev.hydravisor.env.Guards;
 import dev.hydravisor.env.TestContainerd;
 import dev.hydravisor.env.TestRegistry;
 import dev.hydravisor.host.HydraHome;
@@ -36,10 +38,12 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.springframework.util.unit.DataSize;
 
 @Timeout(120)
+@ExtendWith(AsUser.class)
 class OciImagesIT {
     private static TestContainerd daemon;
     private static String namespace;
@@ -303,7 +307,8 @@ class OciImagesIT {
                 images,
                 store,
                 rows.as(Instances.class),
-                home);
+                home,
+                Guards.in(home));
     }
 
     /** What skopeo writes of the registry's image. */

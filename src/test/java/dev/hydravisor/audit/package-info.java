@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.audit;
+
+import org.jspecify.annotations.NullMarked;
