@@ -37,7 +37,8 @@ class TrafficIT {
 
     private final Tmux tmux = Tmux.start();
     private final List<Process> started = new ArrayList<>();
-    private RecordingService service = new RecordingService(new HydraHome(Path.of("/")), Guards.in(new HydraHome(Path.of("/"))));
+    private RecordingService service =
+            new RecordingService(new HydraHome(Path.of("/")), Guards.in(new HydraHome(Path.of("/"))));
 
     @BeforeEach
     void start() throws IOException {
