@@ -146,7 +146,11 @@ public final class Operation {
         });
     }
 
-    /** Says what takes away again what was just made, should a later stage fail. {@code what} names it for the log. */
+    /**
+     * Says what takes away again what was just made, should a later stage fail. It is run again when an interrupt cut it off.
+     *
+     * @param what names it for the log
+     */
     public void onFailure(String what, Action action) {
         undos.push(new Undo(what, action));
     }
@@ -176,9 +180,15 @@ public final class Operation {
             try {
                 undo.action().run();
             } catch (Exception e) {
+                var failure = asHydra(e);
+                if (Thread.interrupted()) {
+                    // It came just now, and is no reason to leave something behind.
+                    interrupted = true;
+                    undos.push(undo);
+                    continue;
+                }
                 log.warn("could not undo {}", undo.what(), e);
-                listener.notice("could not remove the " + undo.what() + " again: "
-                        + asHydra(e).text());
+                listener.notice("could not remove the " + undo.what() + " again: " + failure.text());
             }
         }
         if (interrupted) {

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.operation;
+
+import org.jspecify.annotations.NullMarked;
