@@ -187,7 +187,9 @@ class ContainerJobIT {
         assertThat(failed.status()).isEqualTo(1);
         assertThat(failed.err()).contains("nosuchprogram").doesNotContain("Exception");
         var pane = terminal.newSession(
-                100, 20, Hydra.argv("container", "create", "cancelled", "--run", "--image", image, "--", "sleep", "99"));
+                100,
+                20,
+                Hydra.argv("container", "create", "cancelled", "--run", "--image", image, "--", "sleep", "99"));
         pane.waitFor("the creation", s -> s.contains("container") || s.contains("starting"), Tmux.PATIENCE);
         pane.keys("C-c");
         pane.waitForEnd();

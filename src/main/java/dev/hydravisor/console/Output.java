@@ -18,7 +18,7 @@ import tools.jackson.dataformat.yaml.YAMLWriteFeature;
 
 /** Writes records as {@code -o} asks: a table for people; JSON, YAML or bare names for programs. Field names are snake_case. */
 final class Output {
-    private static final ObjectMapper JSON = configure(JsonMapper.builder()).build();
+    static final ObjectMapper JSON = configure(JsonMapper.builder()).build();
     private static final ObjectMapper YAML = configure(
                     YAMLMapper.builder().disable(YAMLWriteFeature.WRITE_DOC_START_MARKER))
             .build();
