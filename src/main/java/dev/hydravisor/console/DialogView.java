@@ -39,6 +39,7 @@ import org.jline.reader.ParsedLine;
 import org.jline.reader.UserInterruptException;
 import org.jline.reader.Widget;
 import org.jline.reader.impl.DefaultParser;
+import org.jline.utils.AttributedString;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,8 +69,9 @@ final class DialogView {
             "/screen",
             "/system",
             "/take",
+            "/thinking",
             "/usage");
-    private static final Set<String> WITH_ARGUMENT = Set.of("/attach", "/model", "/save", "/system");
+    private static final Set<String> WITH_ARGUMENT = Set.of("/attach", "/model", "/save", "/system", "/thinking");
     private static final int LONGEST_FILE = 256 << 10;
     private static final String HELP = """
             Enter sends, Alt-Enter begins a new line; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
@@ -80,6 +82,7 @@ final class DialogView {
               /attach FILE   send this text file along with the next question
               /system TEXT   tell the models how to answer; `/system -` tells them nothing, /system alone shows it
               /save FILE     write all that was said into a new file, as Markdown
+              /thinking      what the model thought before it answered; /thinking on leaves it on the screen, off folds it
               /usage         tokens, time to the first token, rate
               /history       all that was said
               /clear         forget all that was said
@@ -97,10 +100,12 @@ final class DialogView {
     private final boolean fresh;
     private final boolean interactive;
     private final PrintWriter out;
-    private final boolean dim;
+    private final boolean rich;
     private final Workspace workspace;
     private final StringBuilder attached = new StringBuilder();
     private Printer printer = new Printer();
+    private boolean folded = true;
+    private String thought = "";
 
     /** The workspace whose shell a dialog's models share; of none where {@code agents} or {@code name} is null. */
     record Workspace(
@@ -131,7 +136,7 @@ final class DialogView {
         if (workspace.agents() != null && workspace.name() != null) {
             workspace.agents().hands(workspace.name(), new AtTerminal()).ifPresent(dialog::lend);
         }
-        this.dim = interactive && isBlank("NO_COLOR") && !"dumb".equals(session.environment("TERM"));
+        this.rich = interactive && isBlank("NO_COLOR") && !"dumb".equals(session.environment("TERM"));
     }
 
     /** Talks until the user leaves or the input ends. Returns how it ended: at a terminal always well. */
@@ -262,6 +267,7 @@ final class DialogView {
             case "/attach" -> attach(argument);
             case "/system" -> system(argument);
             case "/save" -> save(argument);
+            case "/thinking" -> thinking(argument.strip());
             case "/usage" -> usage();
             case "/history" -> dialog.history().forEach(this::show);
             case "/screen" -> out.println(workspace.require().screen(workspace.shell()));
@@ -365,6 +371,25 @@ final class DialogView {
         }
     }
 
+    private void thinking(String argument) {
+        switch (argument) {
+            case "" -> {
+                if (thought.isEmpty()) {
+                    line("nothing was thought since this view was opened");
+                } else if (rich) {
+                    out.println(Markdown.ansi(new AttributedString(thought.stripTrailing(), Markdown.DIM)));
+                } else {
+                    out.println(thought.stripTrailing());
+                }
+            }
+            case "on", "off" -> {
+                folded = argument.equals("off");
+                line(folded ? "what is thought is folded when it has ended" : "what is thought stays on the screen");
+            }
+            default -> throw HydraException.usage("type /thinking, /thinking on or /thinking off");
+        }
+    }
+
     private void usage() {
         var usage = dialog.usage();
         if (usage.answers() == 0) {
@@ -423,7 +448,17 @@ final class DialogView {
                 ? "system> "
                 : turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
         var mark = mark(turn.finish());
-        out.println(who + ForeignText.plain(turn.content()).stripTrailing() + (mark.isEmpty() ? "" : " " + mark));
+        var said = ForeignText.plain(turn.content()).stripTrailing();
+        if (rich && turn.role() == Role.ASSISTANT && !said.isEmpty()) {
+            var live = new LiveText(session.terminal());
+            live.show(Markdown.lines(Markdown.blocks(said, who, live.columns())));
+            live.end();
+            if (!mark.isEmpty()) {
+                line(mark);
+            }
+            return;
+        }
+        out.println(who + said + (mark.isEmpty() ? "" : " " + mark));
     }
 
     private static String mark(Finish finish) {
@@ -550,33 +585,76 @@ final class DialogView {
         }
     }
 
-    /** Prints an answer as it comes, what was thought before it dimmed and at a terminal only. */
+    /** Prints an answer as it comes; what was thought before it is shown at a terminal only, dimmed, and folded when it has ended. */
     private final class Printer implements Dialog.Listener {
+        private static final int THOUGHTS = 5;
+
+        private final StringBuilder thoughts = new StringBuilder();
+        private @Nullable LiveText live;
+        private @Nullable MarkdownStream answer;
+        private boolean named;
         private boolean midLine;
         private boolean thinking;
-        private boolean named;
+        private int window;
+        private long since;
 
         @Override
         public void token(String text) {
             if (thinking) {
                 end();
             }
-            if (interactive && !named) {
-                out.print(dialog.model() + "> ");
-                named = true;
+            var name = interactive && !named ? dialog.model() + "> " : "";
+            named = true;
+            if (rich) {
+                if (answer == null) {
+                    answer = new MarkdownStream(live(), name);
+                }
+                answer.append(text);
+            } else {
+                print(name + text);
             }
-            print(text);
         }
 
         @Override
         public void thinking(String text) {
-            if (interactive) {
-                if (!thinking && dim) {
-                    out.print("\033[2m");
-                }
-                thinking = true;
-                print(text);
+            if (!interactive) {
+                return;
             }
+            if (!thinking) {
+                end();
+                since = System.nanoTime();
+                thoughts.setLength(0);
+                window = 0;
+            }
+            thoughts.append(text);
+            if (rich && folded) {
+                live().show(window());
+            } else {
+                print((thinking ? "" : rich ? "\033[2m" : "(thinks) ") + text);
+            }
+            thinking = true;
+        }
+
+        /** The last lines of what is thought. A line that is there stays as it is: it is not broken anew with each piece. */
+        private List<AttributedString> window() {
+            var lines = Markdown.wrap(
+                    new AttributedString(thoughts.substring(window).replace('\t', ' '), Markdown.DIM),
+                    live().columns());
+            var dropped = Math.max(0, lines.size() - THOUGHTS);
+            for (var line : lines.subList(0, dropped)) {
+                window += line.length();
+                if (" \n".indexOf(thoughts.charAt(window)) >= 0) {
+                    window++;
+                }
+            }
+            return lines.subList(dropped, lines.size());
+        }
+
+        private LiveText live() {
+            if (live == null) {
+                live = new LiveText(session.terminal());
+            }
+            return live;
         }
 
         @Override
@@ -596,10 +674,24 @@ final class DialogView {
 
         /** Ends what was printed so far, so that a new line begins. */
         void end() {
-            if (thinking && dim) {
-                out.print("\033[22m");
+            if (thinking) {
+                thought = thoughts.toString();
+                if (rich && folded) {
+                    live().show(List.of(new AttributedString(
+                            String.format(
+                                    Locale.ROOT,
+                                    "thought for %.1f s; /thinking shows it",
+                                    (System.nanoTime() - since) / 1e9),
+                            Markdown.DIM)));
+                } else if (rich) {
+                    out.print("\033[22m");
+                }
             }
             thinking = false;
+            if (live != null) {
+                live.end();
+            }
+            answer = null;
             if (midLine) {
                 out.println();
             }

@@ -78,6 +78,10 @@ class DialogViewIT {
     /** Runs a command at a terminal. */
     private void talk(String... argv) {
         session = TestSession.terminal(Map.of("OLLAMA_HOST", ollama.url(), "TERM", "xterm"));
+        start(argv);
+    }
+
+    private void start(String... argv) {
         seen = 0;
         command = Thread.ofPlatform().unstarted(() -> status.set(console.run(session, List.of(argv))));
         session.runs(command);
@@ -289,16 +293,67 @@ class DialogViewIT {
     }
 
     @Test
-    void thoughtsAreDimmedAndAModelElsewhereIsAnnounced() {
+    void thoughtsAreDimmedAndFoldedWhenTheAnswerBegins() {
         chat("think");
+        type("/thinking\r");
+        expect("nothing was thought");
+        expect(PROMPT);
         type("hello\r");
-        expect("\u001b[2mthe user said");
-        expect("\u001b[22m");
+        expect("\033[2mthe");
+        expect("\033[2mthought for 0.");
         expect("ollama:think> hello");
         expect(PROMPT);
+        type("/thinking\r");
+        expect("\033[2mthe user said: hello ; i shall repeat it");
+        expect(PROMPT);
+        type("/thinking on\r");
+        expect("stays on the screen");
+        type("again\r");
+        expect("\033[2mthe");
+        assertThat(expect("ollama:think> again")).contains("\033[22m").doesNotContain("thought for");
+        type("/thinking maybe\r");
+        expect("error: type /thinking, /thinking on or /thinking off");
+    }
+
+    @Test
+    void aModelElsewhereIsAnnounced() {
+        chat("echo");
         type("/model big:cloud\r");
         expect("runs on ollama.com: what you say leaves this machine");
         expect(PROMPT);
+    }
+
+    @Test
+    void markdownIsRenderedWhileItStreamsAndInTheHistory() {
+        chat("markdown:gap=2");
+        type("show me\r");
+        assertThat(expect("│ ") + expect("quotation"))
+                .contains("\033[4;1mA", "\033[1mbold", "\033[3mslanted", "• one", "1. two", "─┼─");
+        expect(PROMPT);
+        type("/history\r");
+        expect("\033[4;1mA heading");
+        assertThat(expect("a quotation"))
+                .contains("\033[1mbold", "\033[3mslanted", "\033[36mcode", "• one", "1. two, first")
+                .contains("\033[1mname", "─┼─", "  \033[36mls -la | head")
+                .doesNotContain("**bold**", "```sh");
+        expect(PROMPT);
+    }
+
+    @Test
+    void withoutColoursMarkdownStaysAsItWasWritten() {
+        session = TestSession.terminal(Map.of("OLLAMA_HOST", ollama.url(), "TERM", "xterm", "NO_COLOR", "1"));
+        start("model", "chat", "markdown", "--dialog", dialog);
+        expect(PROMPT);
+        type("show me\r");
+        expect("ollama:markdown> # A heading");
+        assertThat(expect("> a quotation"))
+                .contains("Some **bold**", "```sh\r\nls -la")
+                .doesNotContain("\033");
+        expect(PROMPT);
+        assertThat(pipe("show me\n", "model", "chat", "markdown", "--dialog", dialog)
+                        .printed())
+                .contains("Some **bold**")
+                .doesNotContain("\033");
     }
 
     @Test
@@ -368,7 +423,8 @@ class DialogViewIT {
         type("/attach " + file + "\r");
         expect("`notes.txt` goes along with the next question");
         type("which port\r");
-        expect("port 8080");
+        expect("port");
+        expect("8080");
         expect("which port");
         expect(PROMPT);
         type("and now\r");

@@ -128,7 +128,7 @@ class FailureTableIT {
                         Arguments.of(p, "throttled", "asking again in 1 s", ":throttled> hello"),
                         Arguments.of(p, "busy-once", "asking again in 1 s", ":busy-once> hello"),
                         Arguments.of(p, "unicode", "grüße, 日本語", ""),
-                        Arguments.of(p, "think", "the user said: hello", ":think> hello"),
+                        Arguments.of(p, "think", "; /thinking shows it", ":think> hello"),
                         Arguments.of(p, "empty", "[the answer is empty]", ""),
                         Arguments.of(p, "escapes", "before", "after"),
                         Arguments.of(p, "huge", "xxxxxxxxxx", "")));
