@@ -10,7 +10,6 @@ import dev.hydravisor.model.DialogTurn.Finish;
 import dev.hydravisor.model.DialogTurn.Role;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelInfo;
-import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.model.ToolRound;
 import dev.hydravisor.operation.ExitCode;
@@ -76,14 +75,14 @@ final class DialogView {
     private static final String HELP = """
             Enter sends, Alt-Enter begins a new line; a pasted text of several lines is one message. Ctrl-C stops the answer, Ctrl-D leaves.
               /model         the models in reach
-              /model MODEL   let another model answer; it gets all that was said
+              /model MODEL   let another model or preset answer; it gets all that was said
               /retry         ask the last question again when it has no whole answer
               /edit          change the last question and ask it anew
               /attach FILE   send this text file along with the next question
               /system TEXT   tell the models how to answer; `/system -` tells them nothing, /system alone shows it
               /save FILE     write all that was said into a new file, as Markdown
               /thinking      what the model thought before it answered; /thinking on leaves it on the screen, off folds it
-              /usage         tokens, time to the first token, rate
+              /usage         tokens, time to the first token, rate, cost where known
               /history       all that was said
               /clear         forget all that was said
               /screen        what the shell of the workspace shows
@@ -404,12 +403,15 @@ final class DialogView {
                 usage.firstToken().toMillis(),
                 usage.whole().toMillis(),
                 usage.rate() == 0 ? "" : String.format(Locale.ROOT, ", %.1f tokens/s", usage.rate())));
+        if (usage.cost() > 0) {
+            line(String.format(Locale.ROOT, "cost: $%.4f, by the prices in config.yaml", usage.cost()));
+        }
     }
 
     private void model(String argument) {
         if (!argument.isEmpty()) {
-            var info = dialog.switchModel(ModelRef.parse(argument));
-            line("now `" + info.model() + "` answers");
+            var info = dialog.switchModel(models.named(argument.strip()));
+            line("now " + called(info) + " answers");
             warnIfRemote(info);
             return;
         }
@@ -417,6 +419,7 @@ final class DialogView {
         listing.models()
                 .forEach(m -> line((m.model().equals(dialog.model()) ? "* " : "  ")
                         + m.model()
+                        + (m.base() == null ? "" : " = " + m.base())
                         + (m.remote() ? "   (on " + m.where() + ")" : "")));
         listing.failures().values().forEach(e -> error(e.text()));
     }
@@ -428,7 +431,17 @@ final class DialogView {
         }
         history.stream().skip(Math.max(0, history.size() - TAIL)).forEach(this::show);
         line("talking with `" + dialog.model() + "`; /help tells what there is");
-        guarded(() -> warnIfRemote(models.find(dialog.model(), endpoint)));
+        guarded(() -> {
+            var info = models.find(dialog.model(), endpoint);
+            if (info.base() != null) {
+                line("which is `" + info.base() + "`");
+            }
+            warnIfRemote(info);
+        });
+    }
+
+    private static String called(ModelInfo info) {
+        return "`" + info.model() + "`" + (info.base() == null ? "" : " (`" + info.base() + "`)");
     }
 
     private void warnIfRemote(ModelInfo info) {

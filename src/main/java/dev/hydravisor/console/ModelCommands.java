@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.UUID;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.stereotype.Component;
@@ -31,8 +32,15 @@ final class ModelCommands implements Commands {
                     "MODEL", m -> m.model().toString())
             .column("SIZE", m -> m.size() == 0 ? "" : PlainText.bytes(m.size()))
             .column("PARAMETERS", ModelInfo::parameters)
+            .column("CONTEXT", m -> m.context() == null ? "" : m.context().toString())
+            .column(
+                    "ABILITIES",
+                    m -> m.abilities().stream()
+                            .filter(a -> !a.equals("completion"))
+                            .collect(Collectors.joining(",")))
             .column("LOADED", m -> m.loaded() ? "yes" : "no")
-            .column("WHERE", ModelInfo::where);
+            .column("WHERE", ModelInfo::where)
+            .column("BASE", m -> m.base() == null ? "" : m.base().toString());
 
     private static final Table<ModelInfo> SHOW = Table.<ModelInfo>named(
                     "MODEL", m -> m.model().toString())
@@ -41,7 +49,8 @@ final class ModelCommands implements Commands {
             .column("CONTEXT", m -> m.context() == null ? "" : m.context() + " tokens")
             .column("ABILITIES", m -> String.join(", ", m.abilities()))
             .column("LOADED", m -> m.loaded() ? "yes" : "no")
-            .column("WHERE", ModelInfo::where);
+            .column("WHERE", ModelInfo::where)
+            .column("BASE", m -> m.base() == null ? "" : m.base().toString());
     private static final Table<Models.Reach> PROVIDERS = Table.<Models.Reach>named("PROVIDER", Models.Reach::provider)
             .column("SET UP", r -> r.setUp() ? "yes" : "no")
             .column("ACCESS", Models.Reach::access)
@@ -75,7 +84,7 @@ final class ModelCommands implements Commands {
                 HydraCommand.named("model list", "list the models in reach")
                         .details("""
                                 Where a model runs on another machine, what is said to it leaves this one; WHERE names that machine.
-                                OLLAMA_HOST says which Ollama is asked.
+                                OLLAMA_HOST says which Ollama is asked. The presets of config.yaml stand at the end, each with its BASE.
                                 """)
                         .output()
                         .filter()
@@ -86,7 +95,7 @@ final class ModelCommands implements Commands {
                         .output()
                         .example("hydra model show ollama:llama3.2")
                         .runs(in -> in.print(
-                                models.find(ModelRef.parse(in.argument("MODEL")), endpoint(in.session())), SHOW)),
+                                models.find(models.named(in.argument("MODEL")), endpoint(in.session())), SHOW)),
                 HydraCommand.named("model pull", "download a model; one that broke off goes on where it was")
                         .argument("MODEL", "the model, such as ollama:llama3.2", Values.any())
                         .dryRun()
@@ -99,9 +108,15 @@ final class ModelCommands implements Commands {
                         .example("hydra model rm ollama:llama3.2")
                         .judged(in -> List.of(Models.action("rm", ModelRef.parse(in.argument("MODEL")))))
                         .runs(this::remove),
+                HydraCommand.named("model default", "show or choose the model that answers where none is named")
+                        .optionalArgument("MODEL", "the model or preset that shall answer", modelNames)
+                        .flag("none", "let no model be the default")
+                        .dryRun()
+                        .example("hydra model default ollama:llama3.2")
+                        .runs(this::preferred),
                 HydraCommand.named("model ask", "ask a model one question, for scripts")
                         .argument("QUESTION", "the question; - reads it from standard input", Values.any())
-                        .requiredOption("model", "MODEL", "who answers", modelNames)
+                        .option("model", "MODEL", "who answers; otherwise the default model", modelNames)
                         .option("system", "TEXT", "how to answer", Values.any())
                         .output()
                         .details(
@@ -122,7 +137,7 @@ final class ModelCommands implements Commands {
                 HydraCommand.named("model chat", "talk with a model")
                         .optionalArgument(
                                 "MODEL",
-                                "the model, such as ollama:llama3.2; otherwise the one that answered last in the dialog",
+                                "the model or preset; otherwise the one that answered last in the dialog, else the default",
                                 modelNames)
                         .option("workspace", "NAME", "the dialog of this workspace", instanceNames)
                         .option(
@@ -143,7 +158,8 @@ final class ModelCommands implements Commands {
 
     private void list(Invocation in) {
         var listing = models.list(endpoint(in.session()));
-        if (listing.models().isEmpty() && !listing.failures().isEmpty()) {
+        if (listing.models().stream().allMatch(m -> m.base() != null)
+                && !listing.failures().isEmpty()) {
             throw listing.failures().values().iterator().next();
         }
         in.print(listing.models(), TABLE);
@@ -170,6 +186,39 @@ final class ModelCommands implements Commands {
         in.out().println(ref);
     }
 
+    private void preferred(Invocation in) {
+        var typed = in.argumentOrNull("MODEL");
+        if (typed != null && in.flag("none")) {
+            throw HydraException.usage("--none and a model exclude each other; give one of them");
+        }
+        if (typed == null && !in.flag("none")) {
+            in.out().println(named(models, null));
+            return;
+        }
+        var ref = typed == null ? null : models.named(typed);
+        if (ref != null) {
+            models.find(ref, endpoint(in.session()));
+        }
+        if (in.dryRun()) {
+            in.out().println(ref == null ? "let no model be the default" : "let `" + ref + "` be the default");
+            return;
+        }
+        models.prefer(ref);
+        if (ref != null) {
+            in.out().println(ref);
+        }
+    }
+
+    /** The model that was typed, else the default. */
+    static ModelRef named(Models models, @Nullable String typed) {
+        return typed != null
+                ? models.named(typed)
+                : models.preferred()
+                        .orElseThrow(
+                                () -> HydraException.usage(
+                                        "say which model; `hydra model list` shows them, `hydra model default MODEL` spares naming it"));
+    }
+
     private void test(Invocation in) {
         var reached = models.providers(endpoint(in.session()), true);
         in.print(reached, PROVIDERS);
@@ -186,7 +235,8 @@ final class ModelCommands implements Commands {
             long questionTokens,
             long answerTokens,
             long firstTokenMillis,
-            long millis) {}
+            long millis,
+            double costDollars) {}
 
     private static final Table<Asked> ASKED =
             Table.<Asked>named("MODEL", Asked::model).column("ANSWER", Asked::answer);
@@ -196,8 +246,8 @@ final class ModelCommands implements Commands {
         if (question.equals("-")) {
             question = new String(in.session().in().readAllBytes(), StandardCharsets.UTF_8);
         }
-        var dialog = dialogs.open(
-                "ask-" + UUID.randomUUID(), ModelRef.parse(in.requiredOption("model")), endpoint(in.session()));
+        var dialog =
+                dialogs.open("ask-" + UUID.randomUUID(), named(models, in.option("model")), endpoint(in.session()));
         try {
             ask(in, dialog, question);
         } finally {
@@ -237,7 +287,8 @@ final class ModelCommands implements Commands {
                         usage.questionTokens(),
                         usage.answerTokens(),
                         usage.firstToken().toMillis(),
-                        usage.whole().toMillis()),
+                        usage.whole().toMillis(),
+                        usage.cost()),
                 ASKED);
     }
 
@@ -263,14 +314,13 @@ final class ModelCommands implements Commands {
 
     private ModelRef model(@Nullable String typed, String id) {
         if (typed != null) {
-            return ModelRef.parse(typed);
+            return models.named(typed);
         }
         return dialogs.history(id).reversed().stream()
                 .map(DialogTurn::model)
                 .filter(Objects::nonNull)
                 .findFirst()
-                .orElseThrow(() -> HydraException.usage(
-                        "say which model: `hydra model chat MODEL`; `hydra model list` shows them"));
+                .orElseGet(() -> named(models, null));
     }
 
     static Endpoint endpoint(Session session) {

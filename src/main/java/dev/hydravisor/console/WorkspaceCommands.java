@@ -4,7 +4,6 @@ import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.model.Endpoint;
-import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.workspace.Size;
@@ -97,7 +96,10 @@ class WorkspaceCommands implements Commands {
                         .runs(in -> in.out().println(workspaces.stopRecording(in.argument("NAME")))),
                 HydraCommand.named("model attach", "attach a model to an instance")
                         .argument("INSTANCE", "the instance", names.instances())
-                        .argument("MODEL", "the model, as provider:id", names.models())
+                        .optionalArgument(
+                                "MODEL",
+                                "the model, as provider:id, or a preset; otherwise a menu, and without a terminal the default model",
+                                names.models())
                         .flag("no-wait", "do not have the model loaded first")
                         .details("The model is loaded and says its first token; then its dialog opens beside the shell."
                                 + " Several may be attached, each with a pane of its own.")
@@ -172,19 +174,31 @@ class WorkspaceCommands implements Commands {
 
     private void attach(Invocation in) {
         var instance = in.argument("INSTANCE");
+        var session = in.session();
+        var typed = in.argumentOrNull("MODEL");
+        var atTerminal = session.inIsTerminal() && session.outIsTerminal();
+        var model = typed == null && atTerminal
+                ? new ModelMenu(session, models).choose()
+                : ModelCommands.named(models, typed);
         if (in.dryRun()) {
             in.out()
-                    .println("attach `" + PlainText.safe(in.argument("MODEL")) + "` to `" + PlainText.safe(instance)
+                    .println("attach `" + model + "` to `" + PlainText.safe(instance)
                             + "`; open its dialog where the workspace is open");
             return;
         }
-        var endpoint = Endpoint.of(in.session()::environment);
-        var model = ModelRef.parse(in.argument("MODEL"));
+        var endpoint = Endpoint.of(session::environment);
         var operation = in.operation();
         if (!in.flag("no-wait")) {
             operation.stage("initialising " + model, () -> models.warmUp(model, endpoint));
         }
         workspaces.attachModel(operation, instance, model.toString(), endpoint.environment());
+        var open = workspaces.list().stream()
+                .anyMatch(w -> w.name().equals(instance) && !w.panes().isEmpty());
+        in.err()
+                .println(
+                        open
+                                ? "its dialog is beside the shell"
+                                : "`hydra workspace open " + PlainText.safe(instance) + "` shows its dialog");
     }
 
     private void detach(Invocation in) {

@@ -65,7 +65,7 @@ public final class Dialog {
     private volatile @Nullable Hands hands;
     private volatile @Nullable ModelInfo able;
     private volatile @Nullable ModelRef handless;
-    private volatile Usage usage = new Usage(0, 0, 0, Duration.ZERO, Duration.ZERO, 0);
+    private volatile Usage usage = new Usage(0, 0, 0, Duration.ZERO, Duration.ZERO, 0, 0);
     private int leftOut;
 
     Dialog(Dialogs dialogs, Models models, String id, ModelRef model, Endpoint endpoint) {
@@ -135,15 +135,22 @@ public final class Dialog {
      * @param firstToken of the last answer: from the question to the first token
      * @param whole of the last answer
      * @param rate tokens a second of the last answer, after its first; 0 where that is not known
+     * @param cost US dollars, of the models whose price is known
      */
     public record Usage(
-            int answers, long questionTokens, long answerTokens, Duration firstToken, Duration whole, double rate) {}
+            int answers,
+            long questionTokens,
+            long answerTokens,
+            Duration firstToken,
+            Duration whole,
+            double rate,
+            double cost) {}
 
     public Usage usage() {
         return usage;
     }
 
-    private void count(Reader reader, long start) {
+    private void count(ModelRef asked, Reader reader, long start) {
         var first = Duration.ofNanos(reader.first == 0 ? 0 : reader.first - start);
         var whole = Duration.ofNanos(System.nanoTime() - start);
         var seconds = whole.minus(first).toNanos() / 1e9;
@@ -153,7 +160,8 @@ public final class Dialog {
                 usage.answerTokens() + reader.answerTokens,
                 first,
                 whole,
-                reader.answerTokens > 1 && seconds > 0 ? (reader.answerTokens - 1) / seconds : 0);
+                reader.answerTokens > 1 && seconds > 0 ? (reader.answerTokens - 1) / seconds : 0,
+                usage.cost() + models.cost(asked, reader.questionTokens, reader.answerTokens));
     }
 
     /** Forgets all that was said. */
@@ -284,7 +292,7 @@ public final class Dialog {
         var known = able;
         if (known == null || !known.model().equals(asked)) {
             try {
-                known = models.provider(asked).model(endpoint, asked.id());
+                known = models.find(asked, endpoint);
             } catch (HydraException e) {
                 return List.of(); // the question itself will say why
             }
@@ -348,20 +356,22 @@ public final class Dialog {
     private Reader stream(
             ModelRef asked, List<Message> messages, @Nullable Work work, StringBuilder text, Listener listener)
             throws InterruptedException {
-        var provider = models.provider(asked);
+        var target = models.target(asked);
+        var provider = target.provider();
+        var id = target.model().id();
         for (int attempt = 1; ; attempt++) {
             var reader = new Reader(text, listener);
             var start = System.nanoTime();
             Failure failure;
             try {
-                var chat = provider.chat(endpoint, asked.id());
+                var chat = provider.chat(endpoint, id, target.parameters());
                 Answer.read(chat.stream(prompt(messages, chat.getOptions(), work)), provider.patience(), reader::take);
-                count(reader, start);
+                count(asked, reader, start);
                 return reader;
             } catch (ListenerFailed e) {
                 throw e.cause;
             } catch (RuntimeException e) {
-                failure = provider.explain(e, endpoint, asked.id());
+                failure = provider.explain(e, endpoint, id);
             }
             var pause = failure.retryAfter();
             if (reader.said || pause == null || attempt == ATTEMPTS || pause.compareTo(LONGEST_PAUSE) > 0) {
@@ -387,6 +397,10 @@ public final class Dialog {
         if (work != null) {
             messages.add(new SystemMessage(work.briefing()));
         }
+        var target = models.target(asked);
+        if (!target.system().isEmpty()) {
+            messages.add(new SystemMessage(target.system()));
+        }
         var instruction = instruction(history);
         if (!instruction.isBlank()) {
             messages.add(new SystemMessage(instruction));
@@ -394,9 +408,7 @@ public final class Dialog {
         var exchanges = exchanges(history);
         int total =
                 tokens(messages) + exchanges.stream().mapToInt(Dialog::tokens).sum();
-        var window = total <= SURELY_FITS
-                ? OptionalInt.empty()
-                : models.provider(asked).window(endpoint, asked.id());
+        var window = total <= SURELY_FITS ? OptionalInt.empty() : window(target);
         int first = 0;
         if (window.isPresent()) {
             int room = window.getAsInt() / 4 * 3;
@@ -415,6 +427,13 @@ public final class Dialog {
         leftOut = first;
         exchanges.stream().skip(first).forEach(messages::addAll);
         return messages;
+    }
+
+    private OptionalInt window(Models.Target target) {
+        var wanted = target.parameters().context();
+        return wanted != null
+                ? OptionalInt.of(wanted)
+                : target.provider().window(endpoint, target.model().id());
     }
 
     /**

@@ -39,11 +39,11 @@ public class Dialogs {
     /**
      * Opens a dialog, with all that was said in it before. It touches no provider.
      *
-     * @throws HydraException USAGE when the id is none, or there is no such provider
+     * @throws HydraException USAGE when the id is none, or there is no such provider; NOT_FOUND when there is no such preset
      */
     public Dialog open(String dialogId, ModelRef model, Endpoint endpoint) {
         requireId(dialogId);
-        models.provider(model);
+        models.target(model);
         return new Dialog(this, models, dialogId, model, endpoint);
     }
 

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param remote whether what is said to it leaves for a machine other than the one that the user named
  * @param abilities such as {@code tools}, {@code thinking}, {@code vision}; empty where the provider does not say
  * @param where the machine that computes: {@code this machine} or a host's name
+ * @param base for a preset the model behind it; null for a model itself
  */
 public record ModelInfo(
         ModelRef model,
@@ -24,4 +25,9 @@ public record ModelInfo(
         boolean loaded,
         boolean remote,
         List<String> abilities,
-        String where) {}
+        String where,
+        @Nullable ModelRef base) {
+    ModelInfo as(ModelRef preset) {
+        return new ModelInfo(preset, size, family, parameters, context, loaded, remote, abilities, where, model);
+    }
+}

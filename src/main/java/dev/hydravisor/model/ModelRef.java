@@ -7,9 +7,13 @@ import dev.hydravisor.operation.HydraException;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** A model's name: its provider and the id by which the provider knows it, written {@code ollama:llama3.2}. */
+/**
+ * A model's name: its provider and the id by which the provider knows it, written {@code ollama:llama3.2}; or {@code preset:NAME}, for
+ * what {@code config.yaml} calls so.
+ */
 public record ModelRef(String provider, String id) {
-    private static final List<String> PROVIDERS = List.of("ollama", "bedrock");
+    static final String PRESET = "preset";
+    private static final List<String> PROVIDERS = List.of("ollama", "bedrock", PRESET);
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/:@=,+-]{0,239}");
 
     /**

@@ -1,5 +1,8 @@
 package dev.hydravisor.model;
 
+import dev.hydravisor.inventory.SettingRow;
+import dev.hydravisor.inventory.Settings;
+import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import dev.hydravisor.policy.Action;
@@ -9,22 +12,104 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.prompt.Prompt;
-import org.springframework.beans.factory.annotation.Value;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.stereotype.Service;
 
-/** All models of all providers. */
+/** All models of all providers, and the presets made of them. */
 @Service
+@EnableConfigurationProperties(ModelSettings.class)
 public class Models {
+    private static final String DEFAULT = "default-model";
+
     private final List<Provider> providers;
-    private final boolean offline;
+    private final ModelSettings settings;
+    private final Settings chosen;
     private final Guard guard;
 
-    Models(List<Provider> providers, @Value("${model.offline:false}") boolean offline, Guard guard) {
+    Models(List<Provider> providers, ModelSettings settings, Settings chosen, Guard guard) {
         this.providers = List.copyOf(providers);
-        this.offline = offline;
+        this.settings = settings;
+        this.chosen = chosen;
         this.guard = guard;
+    }
+
+    /**
+     * What a name stands for.
+     *
+     * @param model the model itself, of a provider
+     * @param system how it is told to answer; empty for nothing
+     */
+    record Target(ModelRef model, Provider provider, Parameters parameters, String system) {}
+
+    /** @throws HydraException NOT_FOUND for a preset that is not there, USAGE for a provider */
+    Target target(ModelRef ref) {
+        if (!ref.provider().equals(ModelRef.PRESET)) {
+            return new Target(ref, provider(ref), Parameters.NONE, "");
+        }
+        var preset = settings.presets().stream()
+                .filter(p -> ref.id().equals(p.name()))
+                .findFirst()
+                .orElseThrow(() -> HydraException.notFound("there is no preset `" + ref.id()
+                        + "`; `model.presets` in config.yaml says which there are, read when hydra's daemon starts"));
+        var model = base(preset);
+        return new Target(
+                model,
+                provider(model),
+                preset.parameters(),
+                Objects.requireNonNullElse(preset.system(), "").strip());
+    }
+
+    private static ModelRef base(ModelSettings.Preset preset) {
+        var model = ModelRef.parse(Objects.requireNonNullElse(preset.model(), ""));
+        if (model.provider().equals(ModelRef.PRESET)) {
+            throw HydraException.usage(
+                    "the preset `" + preset.name() + "` is of another preset; name a model in config.yaml");
+        }
+        return model;
+    }
+
+    /**
+     * The model that a user names: a preset by its bare name too.
+     *
+     * @throws HydraException USAGE when it is no model's name, NOT_FOUND when it is a preset's and there is none
+     */
+    public ModelRef named(String typed) {
+        var preset = settings.presets().stream().anyMatch(p -> typed.equals(p.name()));
+        var ref = preset ? new ModelRef(ModelRef.PRESET, typed) : ModelRef.parse(typed);
+        return ref.provider().equals(ModelRef.PRESET) ? requireTarget(ref) : ref;
+    }
+
+    private ModelRef requireTarget(ModelRef preset) {
+        target(preset);
+        return preset;
+    }
+
+    /** The model that answers where none is named; empty where the user chose none. */
+    public Optional<ModelRef> preferred() {
+        return chosen.findById(DEFAULT).map(r -> ModelRef.parse(r.chosen()));
+    }
+
+    /** Lets this model answer where none is named; null for none. */
+    public void prefer(@Nullable ModelRef ref) {
+        if (ref == null) {
+            chosen.deleteById(DEFAULT);
+        } else {
+            chosen.save(new SettingRow(DEFAULT, ref.toString()));
+        }
+    }
+
+    /** US dollars for so many tokens; 0 where the price is not known. */
+    double cost(ModelRef ref, long sent, long said) {
+        var model = target(ref).model();
+        return settings.prices().stream()
+                .filter(p -> p.isOf(model))
+                .findFirst()
+                .map(p -> (p.input() * sent + p.output() * said) / 1e6)
+                .orElse(0.0);
     }
 
     /**
@@ -48,7 +133,19 @@ public class Models {
                 failures.put(provider.name(), e);
             }
         }
+        settings.presets().forEach(p -> models.add(preset(p, List.copyOf(models))));
         return new Listing(List.copyOf(models), failures);
+    }
+
+    /** As its model is listed; of one that is not, no more than the name is known. */
+    private static ModelInfo preset(ModelSettings.Preset preset, List<ModelInfo> listed) {
+        var ref = new ModelRef(ModelRef.PRESET, String.valueOf(preset.name()));
+        var base = base(preset);
+        return listed.stream()
+                .filter(m -> m.model().equals(base) || m.model().toString().equals(base + ":latest"))
+                .findFirst()
+                .orElse(new ModelInfo(base, 0, "", "", null, false, false, List.of(), "", null))
+                .as(ref);
     }
 
     /**
@@ -58,14 +155,15 @@ public class Models {
      *     elsewhere and {@code model.offline} is set
      */
     public ModelInfo find(ModelRef ref, Endpoint endpoint) {
-        var info = provider(ref).model(endpoint, ref.id());
-        if (offline && info.remote()) {
+        var target = target(ref);
+        var info = target.provider().model(endpoint, target.model().id());
+        if (offline() && info.remote()) {
             throw new HydraException(
-                    dev.hydravisor.operation.ExitCode.DENIED,
+                    ExitCode.DENIED,
                     "`" + ref + "` runs on " + info.where()
                             + ", not on this machine; choose another model or unset model.offline");
         }
-        return info;
+        return target.model().equals(ref) ? info : info.as(ref);
     }
 
     /**
@@ -76,10 +174,12 @@ public class Models {
      */
     public Duration warmUp(ModelRef ref, Endpoint endpoint) {
         find(ref, endpoint);
-        var provider = provider(ref);
+        var target = target(ref);
+        var provider = target.provider();
+        var id = target.model().id();
         var start = System.nanoTime();
         try {
-            var chat = provider.chat(endpoint, ref.id());
+            var chat = provider.chat(endpoint, id, target.parameters());
             var options = chat.getOptions().mutate().maxTokens(1).build();
             Answer.read(chat.stream(new Prompt("hi", options)), provider.patience(), _ -> {});
             return Duration.ofNanos(System.nanoTime() - start);
@@ -87,7 +187,7 @@ public class Models {
             Thread.currentThread().interrupt();
             throw HydraException.interrupted();
         } catch (RuntimeException e) {
-            throw provider.explain(e, endpoint, ref.id()).error();
+            throw provider.explain(e, endpoint, id).error();
         }
     }
 
@@ -152,8 +252,16 @@ public class Models {
         return Action.of("model." + verb, ref.toString()).subject(ref.toString());
     }
 
-    /** The provider of a model. */
+    /**
+     * The provider of a model.
+     *
+     * @throws HydraException USAGE for a preset, which has none
+     */
     public Provider provider(ModelRef ref) {
+        if (ref.provider().equals(ModelRef.PRESET)) {
+            throw HydraException.usage(
+                    "`" + ref + "` is a preset of `" + target(ref).model() + "`; name that one");
+        }
         return providers.stream()
                 .filter(p -> p.name().equals(ref.provider()))
                 .findFirst()
@@ -164,6 +272,6 @@ public class Models {
 
     /** Whether models that run elsewhere are refused. */
     boolean offline() {
-        return offline;
+        return settings.offline();
     }
 }

@@ -52,7 +52,7 @@ public interface Provider {
     OptionalInt window(Endpoint endpoint, String id);
 
     /** A client for one model; its streams carry each token as it comes, and what they fail with is for {@link #explain}. */
-    ChatModel chat(Endpoint endpoint, String id);
+    ChatModel chat(Endpoint endpoint, String id, Parameters parameters);
 
     /** How long a stream may keep silent. */
     Patience patience();

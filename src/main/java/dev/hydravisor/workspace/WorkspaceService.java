@@ -13,6 +13,7 @@ import dev.hydravisor.inventory.WorkspaceRow;
 import dev.hydravisor.inventory.Workspaces;
 import dev.hydravisor.model.DialogTurn;
 import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import dev.hydravisor.policy.Action;
@@ -69,6 +70,7 @@ public class WorkspaceService {
     private final Attachments attachments;
     private final Workspaces workspaces;
     private final RecordingService recordings;
+    private final Models models;
     private final Tmux tmux;
     private final PaneWatch watch;
     private final ApplicationEventPublisher events;
@@ -87,9 +89,11 @@ public class WorkspaceService {
             Attachments attachments,
             Workspaces workspaces,
             RecordingService recordings,
+            Models models,
             Tmux tmux,
             ApplicationEventPublisher events,
             Guard guard) {
+        this.models = models;
         this.home = home;
         this.instances = instances;
         this.instanceRows = instanceRows;
@@ -107,7 +111,7 @@ public class WorkspaceService {
      * leaves half done is undone. Asking again for what is there already does what is left.
      */
     public Workspace launch(Operation operation, Launch launch) {
-        var model = launch.model() == null ? null : ModelRef.parse(launch.model());
+        var model = launch.model() == null ? null : models.named(launch.model());
         tmux.panes(); // without tmux nothing need be begun
         return operation.call(() -> {
             instances.create(operation, launch.name(), launch.spec());
@@ -345,11 +349,11 @@ public class WorkspaceService {
      * Attaches a model to an instance; where its workspace is open a dialog pane opens beside the shell. One that is attached
      * already takes the new environment.
      *
-     * @param model {@code provider:id}
+     * @param model as {@link Models#named} takes it
      * @param environment where it is reached, as {@code model.Endpoint} picks it from the caller's environment
      */
     public void attachModel(Operation operation, String instance, String model, Map<String, String> environment) {
-        var name = ModelRef.parse(model).toString();
+        var name = models.named(model).toString();
         var row = row(instance);
         guard.<@Nullable Void>act(
                 operation,
@@ -418,7 +422,9 @@ public class WorkspaceService {
                 .toList();
         var name = model == null
                 ? (attached.size() == 1 ? attached.getFirst() : null)
-                : ModelRef.parse(model).toString();
+                : attached.contains("preset:" + model)
+                        ? "preset:" + model
+                        : ModelRef.parse(model).toString();
         if (name == null && attached.size() > 1) {
             throw HydraException.usage(
                     "`" + instance + "` has several models; name one of " + String.join(", ", attached));

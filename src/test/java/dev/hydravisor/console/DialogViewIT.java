@@ -47,7 +47,22 @@ class DialogViewIT {
     @BeforeAll
     static void start() throws IOException {
         ollama = StandInProcess.startWithTinyModel();
-        daemon = DialogFixture.open(folder, "ollama.first-token-timeout=1500ms", "ollama.gap-timeout=700ms");
+        daemon = DialogFixture.open(
+                folder,
+                "ollama.first-token-timeout=2500ms",
+                "ollama.gap-timeout=1500ms",
+                "model.presets[0].name=pirate",
+                "model.presets[0].model=recite",
+                "model.presets[0].system=talk like a pirate",
+                "model.presets[0].temperature=0.25",
+                "model.presets[0].max-tokens=50",
+                "model.presets[0].context=9000",
+                "model.presets[0].think=false",
+                "model.presets[1].name=nowhere",
+                "model.presets[1].model=ollama:gone",
+                "model.prices[0].model=ollama:rec*",
+                "model.prices[0].input=1000",
+                "model.prices[0].output=1000000");
     }
 
     @AfterAll
@@ -379,9 +394,12 @@ class DialogViewIT {
     @Test
     void theModelsAreListedForPeopleAndForPrograms() {
         assertThat(pipe("", "model", "list").printed())
-                .containsPattern("MODEL +SIZE +PARAMETERS +LOADED +WHERE\n")
-                .containsPattern("ollama:tinychat:latest +1\\.6 MiB +0\\.4\\dM +(yes|no) +this machine\n")
-                .containsPattern("ollama:big:cloud +384 B +671\\.0B +no +ollama\\.com\n");
+                .containsPattern("MODEL +SIZE +PARAMETERS +CONTEXT +ABILITIES +LOADED +WHERE +BASE\n")
+                .containsPattern("ollama:tinychat:latest +1\\.6 MiB +0\\.4\\dM +2048 +- +(yes|no) +this machine +-\n")
+                .containsPattern("ollama:think:latest .* 131072 +thinking,tools +(yes|no) +this machine +-\n")
+                .containsPattern("preset:pirate .* 131072 +tools +(yes|no) +this machine +ollama:recite:latest\n")
+                .containsPattern("preset:nowhere .* ollama:gone\n")
+                .containsPattern("ollama:big:cloud +384 B +671\\.0B +163840 +tools +no +ollama\\.com +-\n");
         assertThat(pipe("", "model", "list", "--filter", "remote=true", "-o", "name")
                         .printed())
                 .isEqualTo("ollama:big:cloud\n");
@@ -527,6 +545,61 @@ class DialogViewIT {
                 .contains("error: ollama could not pull it");
         assertThat(pipe("", "model", "pull", "bedrock:x").complained())
                 .contains("models of bedrock are not downloaded");
+    }
+
+    @Test
+    void aPresetIsAModelWithAnInstructionAndParametersUnderAName() {
+        assertThat(pipe("", "model", "ask", "--model", "pirate", "hello").printed())
+                .isEqualTo("system: talk like a pirate\nuser: hello\n\n");
+        var options = ollama.requests("/api/chat").getLast();
+        assertThat(options.path("model").asString()).isEqualTo("recite");
+        assertThat(options.path("think").asBoolean(true)).isFalse();
+        assertThat(options.path("options").path("temperature").asDouble()).isEqualTo(0.25);
+        assertThat(options.path("options").path("num_predict").asInt()).isEqualTo(50);
+        assertThat(options.path("options").path("num_ctx").asInt()).isEqualTo(9000);
+
+        chat("echo");
+        type("/model pirate\r");
+        expect("now `preset:pirate` (`ollama:recite`) answers");
+        expect(PROMPT);
+        type("/system be brief\r");
+        expect("told so");
+        type("ahoy\r");
+        expect("preset:pirate> system: talk like a pirate");
+        assertThat(expect("user: ahoy")).contains("system: be brief");
+        type("/usage\r");
+        expect("cost: $");
+        expect(PROMPT);
+        type("/model nowhere\r");
+        expect("error: model `gone` is not there");
+        expect(PROMPT);
+        type("/model preset:no\t\r");
+        expect("error: model `gone` is not there");
+        expect(PROMPT);
+        assertThat(pipe("", "model", "chat", "preset:nobody").complained())
+                .contains("error: there is no preset `nobody`");
+        assertThat(status).hasValue(3);
+        assertThat(pipe("", "model", "pull", "preset:pirate").complained())
+                .contains("`preset:pirate` is a preset of `ollama:recite`; name that one");
+    }
+
+    @Test
+    void theDefaultModelAnswersWhereNoneIsNamed() {
+        assertThat(pipe("", "model", "ask", "hello").complained())
+                .contains("error: say which model", "hydra model default MODEL");
+        assertThat(status).hasValue(2);
+        assertThat(pipe("", "model", "default").complained()).contains("error: say which model");
+        assertThat(pipe("", "model", "default", "no-such").complained()).contains("is not there");
+        assertThat(pipe("", "model", "default", "pirate", "--dry-run").printed())
+                .isEqualTo("let `preset:pirate` be the default\n");
+        assertThat(pipe("", "model", "default", "echo").printed()).isEqualTo("ollama:echo\n");
+        assertThat(pipe("", "model", "default").printed()).isEqualTo("ollama:echo\n");
+        assertThat(pipe("", "model", "ask", "hello").printed()).isEqualTo("hello\n");
+        assertThat(pipe("hi\n", "model", "chat", "--dialog", dialog).printed()).isEqualTo("hi\n");
+        pipe("", "model", "default", "--none");
+        assertThat(status).hasValue(0);
+        pipe("", "model", "ask", "hello");
+        assertThat(status).hasValue(2);
     }
 
     @Test

@@ -57,10 +57,10 @@ class FailureTableIT {
     private static DialogFixture open(String accessKey, String secretKey) {
         return DialogFixture.open(
                 folder.resolve("db" + ++number),
-                "ollama.first-token-timeout=1500ms",
-                "ollama.gap-timeout=900ms",
-                "spring.ai.bedrock.aws.first-token-timeout=1500ms",
-                "spring.ai.bedrock.aws.gap-timeout=900ms",
+                "ollama.first-token-timeout=2500ms",
+                "ollama.gap-timeout=1500ms",
+                "spring.ai.bedrock.aws.first-token-timeout=2500ms",
+                "spring.ai.bedrock.aws.gap-timeout=1500ms",
                 "spring.ai.bedrock.aws.region=eu-central-1",
                 "spring.ai.bedrock.aws.access-key=" + accessKey,
                 "spring.ai.bedrock.aws.secret-key=" + secretKey,
@@ -78,9 +78,9 @@ class FailureTableIT {
     static Stream<Arguments> failures() {
         return PROVIDERS.stream()
                 .flatMap(p -> Stream.of(
-                        row(p, "hang", "", "the model said nothing for 1500 ms"),
-                        row(p, "hang-open", "", "the model said nothing for 1500 ms"),
-                        row(p, "stall", "one two three", "the model said nothing for 900 ms"),
+                        row(p, "hang", "", "the model said nothing for 2500 ms"),
+                        row(p, "hang-open", "", "the model said nothing for 2500 ms"),
+                        row(p, "stall", "one two three", "the model said nothing for 1500 ms"),
                         row(p, "cut", "one two three", "broke in the middle"),
                         row(p, "torn", "one two three", "broke in the middle"),
                         row(p, "reset", "one two three", "broke in the middle"),

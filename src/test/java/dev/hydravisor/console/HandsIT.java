@@ -238,7 +238,8 @@ class HandsIT {
         answer("e");
         expect("run> ");
         session.type("\u0015echo right\r");
-        assertThat(expect(PROMPT)).contains("the user changed this to `echo right`", "exit status 0", "right");
+        assertThat(expect(PROMPT))
+                .contains("the user changed this to \033[36mecho right\033[0m", "exit status 0", "right");
     }
 
     @Test
@@ -297,7 +298,7 @@ class HandsIT {
         ask("read_file /does/not/exist");
         assertThat(expect(PROMPT)).contains("error: ", "No such file");
         ask("read_file relative");
-        assertThat(expect(PROMPT)).contains("error: `path` must be absolute");
+        assertThat(expect(PROMPT)).contains("error: \033[36mpath\033[0m must be absolute");
     }
 
     @Test
@@ -339,7 +340,7 @@ class HandsIT {
     void badArgumentsAndUnknownToolsAreToldToTheModel() {
         chat("tool");
         ask("run_command {\"comand\": \"x\"}");
-        assertThat(expect(PROMPT)).contains("error: `run_command` has no argument `comand`");
+        assertThat(expect(PROMPT)).contains("error: \033[36mrun_command\033[0m has no argument \033[36mcomand");
         ask("call launch_rockets now");
         assertThat(expect(PROMPT)).contains("error: there is no such tool");
     }

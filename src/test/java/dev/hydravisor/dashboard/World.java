@@ -98,7 +98,8 @@ final class World {
                                 true,
                                 false,
                                 List.of("tools"),
-                                "this machine"),
+                                "this machine",
+                                null),
                         new ModelInfo(
                                 ModelRef.parse("ollama:qwen3:8b"),
                                 5_225_388_164L,
@@ -108,7 +109,8 @@ final class World {
                                 false,
                                 false,
                                 List.of(),
-                                "this machine")),
+                                "this machine",
+                                null)),
                 Map.of(
                         "bedrock",
                         HydraException.unavailable(

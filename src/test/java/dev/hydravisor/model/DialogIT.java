@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Dialogs with an Ollama that is a program of its own on a real socket, and behaves as badly as it is told to. */
 @Timeout(60)
 class DialogIT {
-    private static final String[] IMPATIENT = {"ollama.first-token-timeout=1500ms", "ollama.gap-timeout=700ms"};
+    private static final String[] IMPATIENT = {"ollama.first-token-timeout=2500ms", "ollama.gap-timeout=1500ms"};
 
     @TempDir
     static Path folder;
@@ -143,9 +143,9 @@ class DialogIT {
 
     @ParameterizedTest(name = "{0}")
     @CsvSource(delimiter = '|', textBlock = """
-            hang       | UNAVAILABLE | the model said nothing for 1500 ms; ask again, or choose another model | failed: |
-            hang-open  | UNAVAILABLE | the model said nothing for 1500 ms; ask again, or choose another model | failed: |
-            stall      | UNAVAILABLE | the model said nothing for 700 ms; ask again, or choose another model | cut: one two three
+            hang       | UNAVAILABLE | the model said nothing for 2500 ms; ask again, or choose another model | failed: |
+            hang-open  | UNAVAILABLE | the model said nothing for 2500 ms; ask again, or choose another model | failed: |
+            stall      | UNAVAILABLE | the model said nothing for 1500 ms; ask again, or choose another model | cut: one two three
             cut        | UNAVAILABLE | the connection to ollama at `URL` broke in the middle of the answer; ask again | cut: one two three
             torn       | UNAVAILABLE | the connection to ollama at `URL` broke in the middle of the answer; ask again | cut: one two three
             reset      | UNAVAILABLE | the connection to ollama at `URL` broke in the middle of the answer; ask again | cut: one two three
@@ -274,7 +274,7 @@ class DialogIT {
         });
         assertThat(began.await(10, TimeUnit.SECONDS)).isTrue();
         asking.interrupt();
-        assertThat(asking.join(Duration.ofSeconds(2))).isTrue();
+        assertThat(asking.join(Duration.ofSeconds(10))).isTrue();
         assertThat(outcome.get())
                 .isInstanceOfSatisfying(
                         HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INTERRUPTED));
@@ -300,7 +300,7 @@ class DialogIT {
         });
         await().until(() -> dialog.history().size() == 1);
         asking.interrupt();
-        asking.join(2000);
+        asking.join(10_000);
         assertThat(tokens).containsExactly("interrupted");
         dialog = open(dialog.id(), "echo");
         assertThat(dialog.retry(tokens::add).content()).isEqualTo("hello");

@@ -4,6 +4,7 @@ import dev.hydravisor.host.ForeignText;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelInfo;
 import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.model.Parameters;
 import dev.hydravisor.model.Provider;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
@@ -115,9 +116,9 @@ final class Bedrock implements Provider {
     }
 
     @Override
-    public ChatModel chat(Endpoint endpoint, String id) {
+    public ChatModel chat(Endpoint endpoint, String id, Parameters parameters) {
         credentials(endpoint);
-        return new BedrockChat(client(endpoint).runtime(), id);
+        return new BedrockChat(client(endpoint).runtime(), id, parameters);
     }
 
     @Override
@@ -342,8 +343,13 @@ final class Bedrock implements Provider {
                 null,
                 true,
                 true,
-                List.of(),
-                "AWS " + region(endpoint));
+                node.path("inputModalities")
+                                .valueStream()
+                                .anyMatch(m -> m.asString("").equals("IMAGE"))
+                        ? List.of("vision")
+                        : List.of(),
+                "AWS " + region(endpoint),
+                null);
     }
 
     /** Asks the control plane, for which no client of AWS's is needed: one signed request. */

@@ -1,5 +1,6 @@
 package dev.hydravisor.model.bedrock;
 
+import dev.hydravisor.model.Parameters;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -56,9 +57,14 @@ final class BedrockChat implements ChatModel {
     private final BedrockRuntimeAsyncClient client;
     private final ToolCallingChatOptions options;
 
-    BedrockChat(BedrockRuntimeAsyncClient client, String id) {
+    BedrockChat(BedrockRuntimeAsyncClient client, String id, Parameters parameters) {
         this.client = client;
-        this.options = ToolCallingChatOptions.builder().model(id).build();
+        this.options = ToolCallingChatOptions.builder()
+                .model(id)
+                .temperature(parameters.temperature())
+                .topP(parameters.topP())
+                .maxTokens(parameters.maxTokens())
+                .build();
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.hydravisor.host.ForeignText;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelInfo;
 import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.model.Parameters;
 import dev.hydravisor.model.Provider;
 import dev.hydravisor.model.ollama.OllamaProblem.Kind;
 import dev.hydravisor.operation.HydraException;
@@ -198,10 +199,19 @@ final class Ollama implements Provider {
     }
 
     @Override
-    public ChatModel chat(Endpoint endpoint, String id) {
+    public ChatModel chat(Endpoint endpoint, String id, Parameters parameters) {
+        var options = OllamaChatOptions.builder()
+                .model(id)
+                .temperature(parameters.temperature())
+                .topP(parameters.topP())
+                .maxTokens(parameters.maxTokens())
+                .numCtx(parameters.context());
+        if (parameters.think() != null) {
+            options = parameters.think() ? options.enableThinking() : options.disableThinking();
+        }
         return OllamaChatModel.builder()
                 .ollamaApi(apis.computeIfAbsent(base(endpoint), this::api))
-                .options(OllamaChatOptions.builder().model(id).build())
+                .options(options.build())
                 // The default tries ten times within some 22 minutes.
                 .retryTemplate(new RetryTemplate(RetryPolicy.withMaxRetries(0)))
                 .build();
@@ -323,7 +333,8 @@ final class Ollama implements Provider {
                 loaded,
                 remote,
                 node.path("capabilities").valueStream().map(c -> c.asString("")).toList(),
-                where);
+                where,
+                null);
     }
 
     private static @Nullable Integer context(JsonNode node) {
