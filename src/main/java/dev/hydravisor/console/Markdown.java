@@ -56,9 +56,10 @@ final class Markdown {
      * One block of the text.
      *
      * @param start where its first line begins in the source
+     * @param divisible whether its lines would look the same as several blocks
      * @param fence what opens it again, if it is a block of code whose end has not come; else empty
      */
-    record Block(int start, String fence, List<AttributedString> lines) {}
+    record Block(int start, boolean divisible, String fence, List<AttributedString> lines) {}
 
     private Markdown() {}
 
@@ -82,7 +83,11 @@ final class Markdown {
             }
             var spans = node.getSourceSpans();
             var start = spans.isEmpty() ? 0 : spans.getFirst().getInputIndex();
-            blocks.add(new Block(source.lastIndexOf('\n', start - 1) + 1, openFence(node), lines));
+            blocks.add(new Block(
+                    source.lastIndexOf('\n', start - 1) + 1,
+                    node instanceof Paragraph || node instanceof ListBlock,
+                    openFence(node),
+                    lines));
         }
         return blocks;
     }

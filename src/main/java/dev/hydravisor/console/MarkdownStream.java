@@ -2,10 +2,13 @@ package dev.hydravisor.console;
 
 import dev.hydravisor.console.Markdown.Block;
 import java.util.List;
+import org.jline.utils.AttributedString;
 
 /** A text in Markdown that comes in pieces, each of them shown at once: only its last block is read and drawn anew. */
 final class MarkdownStream {
-    /** Of a block that grows beyond this, in characters, what is there is settled. */
+    /** Of a block that grows beyond this, in characters, what is there is settled: of a paragraph or a list soon, since it does not show. */
+    private static final int LONG = 1500;
+
     private static final int LONGEST = 16 << 10;
 
     private final LiveText live;
@@ -31,6 +34,15 @@ final class MarkdownStream {
         }
     }
 
+    /** Where the last line begins that is not indented; 0 if that is the only one. */
+    private int lastLine() {
+        int line = open.lastIndexOf("\n");
+        while (line > 0 && (line + 1 == open.length() || Character.isWhitespace(open.charAt(line + 1)))) {
+            line = open.lastIndexOf("\n", line - 1);
+        }
+        return line + 1;
+    }
+
     /** Settles, of the first so many characters, all blocks but the last, and of an open block of code each line. */
     private void settle(int end) {
         var blocks = Markdown.blocks(open.substring(0, end), name, live.columns());
@@ -50,10 +62,16 @@ final class MarkdownStream {
         if (blocks.size() > 1 || !last.fence().isEmpty()) {
             name = "";
         }
+        if (last.divisible() && open.length() > LONG && lastLine() > 0) {
+            cut(lastLine());
+        }
     }
 
     private void cut(int end) {
         var lines = Markdown.lines(blocks(open.substring(0, end)));
+        if (open.substring(0, end).endsWith("\n\n")) {
+            lines.add(AttributedString.EMPTY);
+        }
         live.show(lines);
         live.forget(lines.size());
         open.delete(0, end);

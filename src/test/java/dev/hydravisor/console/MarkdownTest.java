@@ -205,6 +205,30 @@ class MarkdownTest {
         assertThat(screen.text()).endsWith("the end");
     }
 
+    @Test
+    void aLongListOrParagraphLooksAsItDoesWhole() throws IOException {
+        var list = new StringBuilder("# Many\n\n");
+        for (int i = 1; i <= 120; i++) {
+            list.append(i + ". the item of this number\n   - and one below it\n" + (i > 60 ? "\n" : ""));
+        }
+        list.append("\nAnd then\n");
+        for (int i = 1; i <= 120; i++) {
+            list.append("a line of the number " + i + "\n");
+        }
+        var screen = new Screen(60, 900);
+        var stream = new MarkdownStream(screen.live, "x:y> ");
+        for (int i = 0; i < list.length(); i += 7) {
+            stream.append(list.substring(i, Math.min(list.length(), i + 7)));
+        }
+        screen.live.end();
+        var text = screen.text();
+        assertThat(text)
+                .contains("99. the item of this number\n", "100. the item of this number\n", "• and one below it")
+                .contains("And then\na line of the number 1\n")
+                .endsWith("a line of the number 119\na line of the number 120");
+        assertThat(text.lines().filter(l -> l.contains("the item of"))).hasSize(120);
+    }
+
     /** A terminal that draws what it is sent. */
     private static final class Screen {
         private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
