@@ -113,6 +113,10 @@ final class ModelCommands implements Commands {
                         .flag("none", "let no model be the default")
                         .dryRun()
                         .example("hydra model default ollama:llama3.2")
+                        .judged(in -> in.argumentOrNull("MODEL") == null && !in.flag("none")
+                                ? List.of()
+                                : List.of(
+                                        Models.preferring(in.flag("none") ? null : models.named(in.argument("MODEL")))))
                         .runs(this::preferred),
                 HydraCommand.named("model ask", "ask a model one question, for scripts")
                         .argument("QUESTION", "the question; - reads it from standard input", Values.any())

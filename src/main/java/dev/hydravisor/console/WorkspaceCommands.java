@@ -107,7 +107,9 @@ class WorkspaceCommands implements Commands {
                         .example("hydra model attach web ollama:llama3.2")
                         .judged(in -> List.of(WorkspaceService.attaching(
                                 in.argument("INSTANCE"),
-                                ModelRef.parse(in.argument("MODEL")).toString())))
+                                in.argumentOrNull("MODEL") == null
+                                        ? ""
+                                        : models.named(in.argument("MODEL")).toString())))
                         .runs(this::attach),
                 HydraCommand.named("model detach", "detach a model from an instance; what was said is kept")
                         .argument("INSTANCE", "the instance", names.instances())

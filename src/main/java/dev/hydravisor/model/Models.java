@@ -95,11 +95,18 @@ public class Models {
 
     /** Lets this model answer where none is named; null for none. */
     public void prefer(@Nullable ModelRef ref) {
-        if (ref == null) {
-            chosen.deleteById(DEFAULT);
-        } else {
-            chosen.save(new SettingRow(DEFAULT, ref.toString()));
-        }
+        guard.act(preferring(ref), () -> {
+            if (ref == null) {
+                chosen.deleteById(DEFAULT);
+            } else {
+                chosen.save(new SettingRow(DEFAULT, ref.toString()));
+            }
+        });
+    }
+
+    /** What {@link #prefer} is about to do, for the policy. */
+    public static Action preferring(@Nullable ModelRef ref) {
+        return Action.of("model.default", ref == null ? "" : ref.toString());
     }
 
     /** US dollars for so many tokens; 0 where the price is not known. */
