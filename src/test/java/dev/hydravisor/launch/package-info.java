@@ -1,0 +1,4 @@
+@NullMarked
+package dev.hydravisor.launch;
+
+import org.jspecify.annotations.NullMarked;
