@@ -3,6 +3,7 @@ package dev.hydravisor.daemon;
 import dev.hydravisor.client.IdleMemory;
 import dev.hydravisor.console.Console;
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.launch.LaunchService;
 import dev.hydravisor.wire.Frame;
 import dev.hydravisor.wire.Frame.Type;
 import dev.hydravisor.wire.FrameChannel;
@@ -106,7 +107,7 @@ public final class Hydrad implements AutoCloseable {
                     .bind("daemon.stop-when-idle", Duration.class)
                     .orElse(Duration.ZERO);
             if (limit.isPositive()) {
-                Thread.ofVirtual().name("idle stop").start(() -> stopWhenIdle(limit));
+                Thread.ofVirtual().name("idle stop").start(() -> stopWhenIdle(limit, up.getBean(LaunchService.class)));
             }
         } catch (RuntimeException e) {
             log.error("cannot start", e);
@@ -115,8 +116,8 @@ public final class Hydrad implements AutoCloseable {
         }
     }
 
-    /** Stops once nobody has been connected for so long. What runs goes on, and the next command starts it again. */
-    private void stopWhenIdle(Duration limit) {
+    /** Stops once nobody has been connected for so long, nor can be by the launch endpoint. What runs goes on, and the next command starts it again. */
+    private void stopWhenIdle(Duration limit, LaunchService launch) {
         var quietSince = System.nanoTime();
         var seen = served;
         while (System.nanoTime() - quietSince < limit.toNanos()) {
@@ -125,7 +126,7 @@ public final class Hydrad implements AutoCloseable {
             } catch (InterruptedException e) {
                 return;
             }
-            if (!clients.isEmpty() || served != seen) {
+            if (!clients.isEmpty() || served != seen || launch.isOpen()) {
                 seen = served;
                 quietSince = System.nanoTime();
             }

@@ -3,6 +3,8 @@ package dev.hydravisor.launch;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.launch.endpoint.Endpoint;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Guard;
 import dev.hydravisor.request.RequestService;
 import dev.hydravisor.token.TokenRevoked;
 import dev.hydravisor.token.TokenService;
@@ -28,6 +30,7 @@ public class LaunchService {
 
     private final HydraHome home;
     private final LaunchProperties settings;
+    private final Guard guard;
     private final ObjectProvider<TokenService> tokens;
     private final ObjectProvider<RequestService> requests;
     private @Nullable Endpoint endpoint;
@@ -36,10 +39,12 @@ public class LaunchService {
     LaunchService(
             HydraHome home,
             LaunchProperties settings,
+            Guard guard,
             ObjectProvider<TokenService> tokens,
             ObjectProvider<RequestService> requests) {
         this.home = home;
         this.settings = settings;
+        this.guard = guard;
         this.tokens = tokens;
         this.requests = requests;
     }
@@ -108,29 +113,37 @@ public class LaunchService {
 
     /** Opens the endpoint, now and whenever the daemon starts; one that is open is success. */
     public Status enable() {
-        open();
-        try {
-            Files.writeString(mark(), "");
-        } catch (IOException e) {
-            throw HydraException.failed("`" + mark() + "` cannot be written: " + e.getMessage(), e);
-        }
-        return status();
+        return guard.act(Action.of("launch.enable", ""), () -> {
+            open();
+            try {
+                Files.writeString(mark(), "");
+            } catch (IOException e) {
+                throw HydraException.failed("`" + mark() + "` cannot be written: " + e.getMessage(), e);
+            }
+            return status();
+        });
     }
 
     /** Closes the endpoint and ends its connections; one that is closed is success. What was launched goes on. */
     public Status disable() {
-        try {
-            Files.deleteIfExists(mark());
-        } catch (IOException e) {
-            throw HydraException.failed("`" + mark() + "` cannot be removed: " + e.getMessage(), e);
-        }
-        close();
-        return status();
+        return guard.act(Action.of("launch.disable", ""), () -> {
+            try {
+                Files.deleteIfExists(mark());
+            } catch (IOException e) {
+                throw HydraException.failed("`" + mark() + "` cannot be removed: " + e.getMessage(), e);
+            }
+            close();
+            return status();
+        });
     }
 
     /** Whether the configuration has it opened at each start. */
     public boolean configured() {
         return settings.enabled();
+    }
+
+    public synchronized boolean isOpen() {
+        return endpoint != null;
     }
 
     public synchronized Status status() {

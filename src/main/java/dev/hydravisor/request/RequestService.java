@@ -5,15 +5,21 @@ import dev.hydravisor.host.PlainText;
 import dev.hydravisor.instance.Instance;
 import dev.hydravisor.instance.InstanceChanged;
 import dev.hydravisor.instance.InstanceService;
+import dev.hydravisor.instance.State;
 import dev.hydravisor.inventory.LaunchEvents;
 import dev.hydravisor.inventory.LaunchRequestRow;
 import dev.hydravisor.inventory.LaunchRequests;
 import dev.hydravisor.model.Dialogs;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.operation.Request;
+import dev.hydravisor.policy.Decision;
+import dev.hydravisor.policy.Effect;
+import dev.hydravisor.policy.Guard;
 import dev.hydravisor.token.Token;
 import dev.hydravisor.workspace.Launch;
 import dev.hydravisor.workspace.Size;
@@ -61,6 +67,7 @@ public class RequestService {
     private final InstanceService instances;
     private final WorkspaceService workspaces;
     private final Dialogs dialogs;
+    private final Guard guard;
     private final LaunchRequests requests;
     private final LaunchEvents events;
     private final ConfigurableApplicationContext context;
@@ -77,12 +84,14 @@ public class RequestService {
             InstanceService instances,
             WorkspaceService workspaces,
             Dialogs dialogs,
+            Guard guard,
             LaunchRequests requests,
             LaunchEvents events,
             ConfigurableApplicationContext context) {
         this.instances = instances;
         this.workspaces = workspaces;
         this.dialogs = dialogs;
+        this.guard = guard;
         this.requests = requests;
         this.events = events;
         this.context = context;
@@ -148,7 +157,7 @@ public class RequestService {
     }
 
     /**
-     * Launches an instance, unless this key was launched before; then it goes on telling of that one.
+     * Launches an instance for the current request, unless this key was launched before; then it goes on telling of that one.
      *
      * @param follower hears of it: of what is to come, and of what came after the event {@code after}
      * @param accepted is told before any event is
@@ -163,6 +172,7 @@ public class RequestService {
             ModelRef.parse(ask.model());
         }
         var feed = feed(token.id());
+        var request = Request.current();
         feed.locked(() -> {
             var known = requests.findByTokenIdAndIdempotencyKey(token.id(), ask.key()).orElse(null);
             if (known != null) {
@@ -174,7 +184,7 @@ public class RequestService {
                 follower.launch(known.getId(), after);
                 return 0;
             }
-            requireScope(token, ask);
+            requireAllowed(token, ask);
             requireFree(token, ask);
             instances.plan(ask.name(), ask.spec()); // refuses what no instance can be
             gate.launch();
@@ -186,7 +196,7 @@ public class RequestService {
                     .name("launch " + ask.name())
                     .unstarted(() -> {
                         try {
-                            run(token, row, ask);
+                            request.run(() -> run(token, row, ask));
                         } finally {
                             running.remove(row.getId());
                             release.run();
@@ -206,11 +216,19 @@ public class RequestService {
         });
     }
 
-    private static void requireScope(Token token, Ask ask) {
+    /** What is refused is on record as well. */
+    private void requireAllowed(Token token, Ask ask) {
+        var action = InstanceService.creation(ask.name(), ask.spec());
         try {
             token.scope().require(ask.spec());
         } catch (HydraException e) {
+            guard.denied(action, new Decision(Effect.DENY, e.text(), "token `" + token.name() + "`"), e.text());
             throw new Refusal(403, "not_allowed", null, e.text());
+        }
+        var decision = guard.judge(action);
+        if (decision.effect() != Effect.ALLOW) {
+            guard.denied(action, decision, decision.reason());
+            guard.require(action);
         }
     }
 
@@ -306,19 +324,24 @@ public class RequestService {
         var failure = new Problem(
                 503, "interrupted", null, "hydra's daemon ended during this launch; launch it again under a new key");
         end(feed(row.tokenId()), row, "failed", body("failed", row).set("error", JSON.valueToTree(failure)));
-        var made = row.instanceId();
-        if (made != null) {
-            // Apart: its backend may be long in coming.
-            Thread.ofPlatform().daemon().name("launch undo").start(() -> {
-                try {
-                    if (instances.find(row.name()).id().equals(made)) {
-                        instances.delete(Operation.silent(), row.name(), true);
-                    }
-                } catch (HydraException e) {
-                    log.warn("what is left of the launch `{}` could not be removed: {}", row.name(), e.text());
+        // Apart: its backend may be long in coming.
+        Thread.ofPlatform().daemon().name("launch undo").start(() -> {
+            try {
+                if (instances.names().contains(row.name()) && isOf(instances.find(row.name()), row)) {
+                    Request.of(Actor.user(System.getProperty("user.name")))
+                            .run(() -> instances.delete(Operation.silent(), row.name(), true));
                 }
-            });
-        }
+            } catch (HydraException e) {
+                log.warn("what is left of the launch `{}` could not be removed: {}", row.name(), e.text());
+            }
+        });
+    }
+
+    /** Whether it is what this launch was making. Before its first stage that is not on record. */
+    private static boolean isOf(Instance instance, LaunchRequestRow row) {
+        return row.instanceId() != null
+                ? instance.id().equals(row.instanceId())
+                : instance.state() == State.CREATING && !instance.created().isBefore(row.created());
     }
 
     /** Tells the stages of a launch. */
@@ -453,11 +476,12 @@ public class RequestService {
 
     private static void apart(Gate gate, Consumer<@Nullable Refusal> done, Runnable work) {
         var release = gate.operation();
+        var request = Request.current();
         // A platform thread: it may wait in native code, which would hold a virtual thread's carrier.
         Thread.ofPlatform().daemon().name("launch operation").start(() -> {
             Refusal failure = null;
             try {
-                work.run();
+                request.run(work);
             } catch (HydraException e) {
                 failure = Refusal.of(e);
             } catch (RuntimeException e) {

@@ -6,7 +6,9 @@ import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.VmSpec;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Rule;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 
@@ -22,6 +24,24 @@ import java.util.regex.Pattern;
 public record Scope(Set<String> allow, List<String> images, double maxCpus, long maxMemoryMib, int maxInstances) {
     /** All that can be allowed. {@code ping} needs no leave. */
     public static final List<String> VERBS = List.of("launch", "list", "show", "stop", "delete", "subscribe", "cancel");
+
+    /** What the policy calls what a verb does. */
+    private static final Map<String, List<String>> ACTIONS = Map.of(
+            "launch",
+                    List.of(
+                            "vm.create",
+                            "vm.start",
+                            "vm.shell",
+                            "container.create",
+                            "container.start",
+                            "container.shell",
+                            "image.pull",
+                            "model.attach",
+                            "model.ask",
+                            "workspace.open",
+                            "recording.start"),
+            "stop", List.of("vm.stop", "container.stop"),
+            "delete", List.of("vm.delete", "container.delete"));
 
     public Scope {
         allow = Set.copyOf(allow);
@@ -51,6 +71,18 @@ public record Scope(Set<String> allow, List<String> images, double maxCpus, long
             case VmSpec vm -> limit(vm.cpus(), vm.memoryMib());
             case ContainerSpec c -> limit(c.cpus(), c.memoryMib());
         }
+    }
+
+    /** This as a rule of the policy; {@code source} names the token. */
+    Rule rule(String source) {
+        return Rule.allow(
+                source,
+                allow.stream()
+                        .flatMap(v -> ACTIONS.getOrDefault(v, List.of()).stream())
+                        .toList(),
+                images.isEmpty() ? null : images,
+                maxCpus == 0 ? null : maxCpus,
+                maxMemoryMib == 0 ? null : maxMemoryMib);
     }
 
     private void limit(double cpus, long memoryMib) {

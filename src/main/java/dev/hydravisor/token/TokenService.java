@@ -3,7 +3,12 @@ package dev.hydravisor.token;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.inventory.TokenRow;
 import dev.hydravisor.inventory.Tokens;
+import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
+import dev.hydravisor.policy.Grants;
+import dev.hydravisor.policy.Guard;
+import dev.hydravisor.policy.Rule;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -26,20 +31,22 @@ import tools.jackson.databind.json.JsonMapper;
  * The tokens. A secret is written {@code hyd_<id>_<random>}; its random part has 256 bits, so one round of a salted hash keeps it.
  */
 @Service
-public class TokenService {
+public class TokenService implements Grants {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
     private static final Pattern SECRET = Pattern.compile("hyd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})");
     private static final int LONGEST_NAME = 63;
     private static final int SALT_BYTES = 16;
 
     private final Tokens tokens;
+    private final Guard guard;
     private final ApplicationEventPublisher events;
     private final SecureRandom random = new SecureRandom();
     /** Stands where there is no such token, so that the same is done for it. */
     private final TokenRow nobody;
 
-    TokenService(Tokens tokens, ApplicationEventPublisher events) {
+    TokenService(Tokens tokens, Guard guard, ApplicationEventPublisher events) {
         this.tokens = tokens;
+        this.guard = guard;
         this.events = events;
         this.nobody = new TokenRow(
                 "none",
@@ -66,15 +73,15 @@ public class TokenService {
         var id = HexFormat.of().formatHex(bytes(6));
         var secret = "hyd_" + id + "_" + Base64.getUrlEncoder().withoutPadding().encodeToString(bytes(32));
         var salt = bytes(SALT_BYTES);
-        var row = tokens.save(new TokenRow(
+        var row = new TokenRow(
                 id,
                 name,
                 salt,
                 hash(salt, secret),
                 JsonMapper.shared().writeValueAsString(scope),
                 created,
-                lifetime == null ? null : created.plus(lifetime)));
-        return new Created(token(row), secret);
+                lifetime == null ? null : created.plus(lifetime));
+        return guard.act(Action.of("token.create", name), () -> new Created(token(tokens.save(row)), secret));
     }
 
     /** What {@link #create} would refuse. */
@@ -110,9 +117,22 @@ public class TokenService {
     /** Makes a token worthless at once; one that is revoked already is success. */
     public Token revoke(String nameOrId) {
         var token = find(nameOrId);
-        tokens.revoke(token.id(), Instant.now().truncatedTo(ChronoUnit.MILLIS));
-        events.publishEvent(new TokenRevoked(token.id()));
+        guard.act(Action.of("token.revoke", token.name()), () -> {
+            tokens.revoke(token.id(), Instant.now().truncatedTo(ChronoUnit.MILLIS));
+            events.publishEvent(new TokenRevoked(token.id()));
+        });
         return find(token.id());
+    }
+
+    /** What a token may do, until a file of the policy denies it; nothing once it is revoked or has expired. */
+    @Override
+    public List<Rule> rules(Actor actor) {
+        return actor.kind() != Actor.Kind.TOKEN
+                ? List.of()
+                : list().stream()
+                        .filter(t -> t.name().equals(actor.name()) && t.state().equals("valid"))
+                        .map(t -> t.scope().rule("token `" + t.name() + "`"))
+                        .toList();
     }
 
     /**

@@ -2,7 +2,9 @@ package dev.hydravisor.launch.endpoint;
 
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.launch.LaunchProperties.Limits;
+import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Request;
 import dev.hydravisor.request.Accepted;
 import dev.hydravisor.request.Event;
 import dev.hydravisor.request.Follower;
@@ -162,7 +164,8 @@ final class Peer implements WebSocketHandler, Outbox.Sender {
             if (read.refusal() != null) {
                 throw read.refusal();
             }
-            answer(Objects.requireNonNull(read.asked()));
+            var asked = Objects.requireNonNull(read.asked());
+            Request.of(Actor.token(token.name())).run(() -> answer(asked));
         } catch (HydraException e) {
             refuse(id, Refusal.of(e));
         } catch (RuntimeException e) {
