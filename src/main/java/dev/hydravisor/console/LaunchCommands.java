@@ -30,19 +30,32 @@ class LaunchCommands implements Commands {
             .column("FINGERPRINT", s -> Objects.requireNonNullElse(s.fingerprint(), ""))
             .column("TROUBLE", s -> Objects.requireNonNullElse(s.trouble(), ""))
             .column("CONNECTIONS", s -> s.connections() + " of " + s.limits().connections())
-            .column("TOKENS", s -> s.tokens() + ", each with at most " + s.limits().connectionsPerToken() + " connections")
+            .column(
+                    "TOKENS",
+                    s -> s.tokens() + ", each with at most " + s.limits().connectionsPerToken() + " connections")
             .column("SUBSCRIBERS", s -> "" + s.subscribers())
-            .column("OPERATIONS", s -> s.operations() + ", at most " + s.limits().operations() + " a token")
+            .column(
+                    "OPERATIONS",
+                    s -> s.operations() + ", at most " + s.limits().operations() + " a token")
             .column("HANDSHAKES", s -> "at most " + s.limits().handshakes() + " an address")
-            .column("MESSAGES", s -> "at most " + s.limits().messages() + " a token, of " + s.limits().messageSize() + " and "
-                    + s.limits().nesting() + " deep")
+            .column(
+                    "MESSAGES",
+                    s -> "at most " + s.limits().messages() + " a token, of "
+                            + s.limits().messageSize() + " and " + s.limits().nesting() + " deep")
             .column("LAUNCHES", s -> "at most " + s.limits().launches() + " a token")
-            .column("IDLE", s -> "at most " + s.limits().idle() + " s; pinged every "
-                    + s.limits().ping() + " s")
-            .column("QUEUE", s -> "at most " + s.limits().queue() + " messages, " + PlainText.bytes(s.limits().queueSize()))
-            .column("COUNTS", s -> s.counts().entrySet().stream()
-                    .map(e -> e.getKey() + " " + e.getValue())
-                    .collect(Collectors.joining(", ")));
+            .column(
+                    "IDLE",
+                    s -> "at most " + s.limits().idle() + " s; pinged every "
+                            + s.limits().ping() + " s")
+            .column(
+                    "QUEUE",
+                    s -> "at most " + s.limits().queue() + " messages, "
+                            + PlainText.bytes(s.limits().queueSize()))
+            .column(
+                    "COUNTS",
+                    s -> s.counts().entrySet().stream()
+                            .map(e -> e.getKey() + " " + e.getValue())
+                            .collect(Collectors.joining(", ")));
 
     private final LaunchService launch;
     private final LaunchProperties.Client client;
@@ -83,19 +96,29 @@ class LaunchCommands implements Commands {
                             in.print(launch.disable(), STATUS);
                             if (launch.configured()) {
                                 in.err()
-                                        .println("note: `launch.enabled` of config.yaml opens it again when the daemon starts");
+                                        .println(
+                                                "note: `launch.enabled` of config.yaml opens it again when the daemon starts");
                             }
                         }),
                 HydraCommand.named("launch status", "say whether the endpoint is open, who is there, and its limits")
                         .output()
                         .example("hydra launch status")
                         .runs(in -> in.print(launch.status(), STATUS)),
-                HydraCommand.named("launch send", "send a message to another host's endpoint, and print what comes of it")
+                HydraCommand.named(
+                                "launch send", "send a message to another host's endpoint, and print what comes of it")
                         .argument("FILE", "a JSON file with the message, or - for standard input", Values.files())
                         .option("url", "URL", "the endpoint, such as wss://host:7620/launch", Values.any())
                         .option("token-file", "FILE", "a file with the token's secret", Values.files())
-                        .option("fingerprint", "SHA256", "trust the certificate with this fingerprint alone", Values.any())
-                        .option("key", "KEY", "the idempotency key, if the message has none; any unless given", Values.any())
+                        .option(
+                                "fingerprint",
+                                "SHA256",
+                                "trust the certificate with this fingerprint alone",
+                                Values.any())
+                        .option(
+                                "key",
+                                "KEY",
+                                "the idempotency key, if the message has none; any unless given",
+                                Values.any())
                         .option("retry", "SECONDS", "how long a cut connection is tried again", Values.any(), "60")
                         .dryRun()
                         .output()
@@ -131,16 +154,19 @@ class LaunchCommands implements Commands {
         } catch (HydraException e) {
             if (e.exitCode() == ExitCode.INTERRUPTED && message.has("key")) {
                 in.err()
-                        .println("note: the launch goes on; `--key " + message.get("key").asString()
-                                + "` shows how, and a `cancel` of this key ends it");
+                        .println("note: the launch goes on; `--key "
+                                + message.get("key").asString() + "` shows how, and a `cancel` of this key ends it");
             }
             throw e;
         }
     }
 
-    private static @Nullable String first(
-            @Nullable String option, @Nullable String environment, String configured) {
-        return option != null ? option : environment != null && !environment.isBlank() ? environment : configured.isEmpty() ? null : configured;
+    private static @Nullable String first(@Nullable String option, @Nullable String environment, String configured) {
+        return option != null
+                ? option
+                : environment != null && !environment.isBlank()
+                        ? environment
+                        : configured.isEmpty() ? null : configured;
     }
 
     private ObjectNode message(Invocation in) {
@@ -150,7 +176,8 @@ class LaunchCommands implements Commands {
                     ? new String(in.session().in().readAllBytes(), StandardCharsets.UTF_8)
                     : Files.readString(in.session().path(file));
             if (!(JsonMapper.shared().readTree(text) instanceof ObjectNode message)) {
-                throw HydraException.usage("`" + PlainText.shorten(file) + "` holds no JSON object; see docs/launch-api.md");
+                throw HydraException.usage(
+                        "`" + PlainText.shorten(file) + "` holds no JSON object; see docs/launch-api.md");
             }
             if (!message.has("id")) {
                 message.put("id", "1");
@@ -169,7 +196,8 @@ class LaunchCommands implements Commands {
             throw HydraException.failed("cannot read `" + PlainText.shorten(file) + "`: " + e.getMessage());
         } catch (JacksonException e) {
             throw HydraException.usage("`" + PlainText.shorten(file) + "` is no JSON: line "
-                    + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr());
+                    + e.getLocation().getLineNr() + ", column "
+                    + e.getLocation().getColumnNr());
         }
     }
 

@@ -22,8 +22,8 @@ final class ShownMessages {
         this.in = in;
         this.format = in.requiredOption("output");
         if (!format.matches("table|json|name")) {
-            throw HydraException.usage(
-                    "`-o " + PlainText.shorten(format) + "` does not fit a stream of messages; use table, json or name");
+            throw HydraException.usage("`-o " + PlainText.shorten(format)
+                    + "` does not fit a stream of messages; use table, json or name");
         }
     }
 
@@ -42,14 +42,18 @@ final class ShownMessages {
             case "accepted" ->
                 in.err()
                         .println("accepted as " + text(message, "key")
-                                + (text(message, "state").equals("running") ? "" : ", which is " + text(message, "state")));
+                                + (text(message, "state").equals("running")
+                                        ? ""
+                                        : ", which is " + text(message, "state")));
             case "stage" -> {
                 if (!text(message, "state").equals("started")) {
                     in.err()
                             .println(text(message, "stage")
                                     + (text(message, "state").equals("failed") ? " failed after " : " ")
                                     + String.format(
-                                            Locale.ROOT, "%.1f s", message.path("elapsed_ms").asLong(0) / 1000.0));
+                                            Locale.ROOT,
+                                            "%.1f s",
+                                            message.path("elapsed_ms").asLong(0) / 1000.0));
                 }
             }
             case "notice" -> in.err().println("note: " + text(message, "message"));
@@ -66,7 +70,9 @@ final class ShownMessages {
             default -> {}
         }
         if (message.has("answer")) {
-            in.out().println(new dev.hydravisor.host.ForeignText().next(message.get("answer").asString("")));
+            in.out()
+                    .println(new dev.hydravisor.host.ForeignText()
+                            .next(message.get("answer").asString("")));
         }
         if (message.has("answer_error")) {
             in.err().println("note: the model did not answer: " + text(message.get("answer_error"), "message"));

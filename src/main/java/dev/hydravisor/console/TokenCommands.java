@@ -46,18 +46,32 @@ class TokenCommands implements Commands {
                 HydraCommand.named("token create", "make a token, and print its secret this once")
                         .argument("NAME", "whom it is for, such as ci", Values.any())
                         .option("allow", "VERBS", "what it may do, joined by commas", _ -> Scope.VERBS, all)
-                        .option("images", "GLOBS", "images it may start from, such as debian*; any unless given", Values.any())
+                        .option(
+                                "images",
+                                "GLOBS",
+                                "images it may start from, such as debian*; any unless given",
+                                Values.any())
                         .option("max-cpus", "N", "processors of one instance; any number unless given", Values.any())
-                        .option("max-memory", "SIZE", "memory of one instance, such as 2G; any unless given", Values.any())
+                        .option(
+                                "max-memory",
+                                "SIZE",
+                                "memory of one instance, such as 2G; any unless given",
+                                Values.any())
                         .option("max-instances", "N", "instances at once; any number unless given", Values.any())
-                        .option("expires", "SPAN", "when it ends by itself, such as 12h or 30d; or never", Values.any(), "30d")
+                        .option(
+                                "expires",
+                                "SPAN",
+                                "when it ends by itself, such as 12h or 30d; or never",
+                                Values.any(),
+                                "30d")
                         .dryRun()
                         .output()
                         .details("""
                                 The secret opens the launch endpoint of this host. It is kept nowhere: only a hash of it is. What the token may \
                                 do, the policy may forbid; the token sees and touches only what it launched.
                                 """)
-                        .example("hydra token create ci --images 'debian*' --max-memory 2G --max-instances 3 --expires 30d")
+                        .example(
+                                "hydra token create ci --images 'debian*' --max-memory 2G --max-instances 3 --expires 30d")
                         .runs(this::create),
                 HydraCommand.named("token list", "list the tokens")
                         .filter()
@@ -97,7 +111,12 @@ class TokenCommands implements Commands {
             var token = created.token();
             in.print(
                     new WithSecret(
-                            created.secret(), token.id(), token.name(), token.scope(), token.created(), token.expires()),
+                            created.secret(),
+                            token.id(),
+                            token.name(),
+                            token.scope(),
+                            token.created(),
+                            token.expires()),
                     Table.named("NAME", WithSecret::name));
         }
     }
@@ -144,8 +163,8 @@ class TokenCommands implements Commands {
             return 0;
         }
         if (!text.matches("[0-9]{1,3}(\\.[0-9]{1,2})?") || Double.parseDouble(text) < 0.01) {
-            throw HydraException.usage("`--max-cpus " + PlainText.shorten(text)
-                    + "` is no number of processors; write it as 2 or 0.5");
+            throw HydraException.usage(
+                    "`--max-cpus " + PlainText.shorten(text) + "` is no number of processors; write it as 2 or 0.5");
         }
         return Double.parseDouble(text);
     }
@@ -164,16 +183,26 @@ class TokenCommands implements Commands {
     private static Table<Token> facts(Table<Token> names) {
         return names.column("ID", Token::id)
                 .column("STATE", Token::state)
-                .column("ALLOW", t -> String.join(",", Scope.VERBS.stream().filter(t.scope()::allows).toList()))
+                .column(
+                        "ALLOW",
+                        t -> String.join(
+                                ",",
+                                Scope.VERBS.stream().filter(t.scope()::allows).toList()))
                 .column("IMAGES", t -> String.join(",", t.scope().images()))
-                .column("CPUS", t -> t.scope().maxCpus() == 0 ? "" : "" + t.scope().maxCpus())
+                .column(
+                        "CPUS",
+                        t -> t.scope().maxCpus() == 0 ? "" : "" + t.scope().maxCpus())
                 .column(
                         "MEMORY",
                         t -> t.scope().maxMemoryMib() == 0
                                 ? ""
                                 : PlainText.bytes(t.scope().maxMemoryMib() << 20))
-                .column("INSTANCES", t -> t.scope().maxInstances() == 0 ? "" : "" + t.scope().maxInstances())
-                .column("EXPIRES", t -> t.expires() == null ? "never" : t.expires().toString())
+                .column(
+                        "INSTANCES",
+                        t -> t.scope().maxInstances() == 0 ? "" : "" + t.scope().maxInstances())
+                .column(
+                        "EXPIRES",
+                        t -> t.expires() == null ? "never" : t.expires().toString())
                 .column("AGE", t -> PlainText.age(t.created()));
     }
 }

@@ -31,7 +31,13 @@ public class TokenRow implements Persistable<String> {
 
     /** A new one. {@code scope} is JSON; {@code salt} has 16 bytes, {@code hash} 32. */
     public TokenRow(
-            String id, String name, byte[] salt, byte[] hash, String scope, Instant created, @Nullable Instant expires) {
+            String id,
+            String name,
+            byte[] salt,
+            byte[] hash,
+            String scope,
+            Instant created,
+            @Nullable Instant expires) {
         this.id = id;
         this.name = name;
         this.salt = salt.clone();

@@ -118,7 +118,10 @@ public final class LaunchClient implements AutoCloseable {
             while (true) {
                 var sent = false;
                 try (var connection = connect()) {
-                    connection.socket.sendText(message.toString(), true).get(CONNECT_LIMIT.toSeconds(), TimeUnit.SECONDS);
+                    connection
+                            .socket
+                            .sendText(message.toString(), true)
+                            .get(CONNECT_LIMIT.toSeconds(), TimeUnit.SECONDS);
                     sent = true;
                     while (true) {
                         var next = connection.next();
@@ -205,7 +208,8 @@ public final class LaunchClient implements AutoCloseable {
                     case 401 ->
                         throw new HydraException(
                                 ExitCode.DENIED,
-                                "`" + url.getHost() + "` does not take this token; a new one is made there by `hydra token create`");
+                                "`" + url.getHost()
+                                        + "` does not take this token; a new one is made there by `hydra token create`");
                     case 403 ->
                         throw new HydraException(
                                 ExitCode.DENIED,
@@ -299,7 +303,11 @@ public final class LaunchClient implements AutoCloseable {
         byte[] wanted;
         try {
             wanted = HexFormat.of()
-                    .parseHex(fingerprint.replace(":", "").replaceFirst("(?i)^sha-?256", "").strip().toLowerCase(Locale.ROOT));
+                    .parseHex(fingerprint
+                            .replace(":", "")
+                            .replaceFirst("(?i)^sha-?256", "")
+                            .strip()
+                            .toLowerCase(Locale.ROOT));
         } catch (IllegalArgumentException e) {
             throw HydraException.usage("`" + PlainText.shorten(fingerprint)
                     + "` is no fingerprint; `hydra launch status` on the other host shows it");
@@ -325,8 +333,8 @@ public final class LaunchClient implements AutoCloseable {
             try {
                 var is = MessageDigest.getInstance("SHA-256").digest(chain[0].getEncoded());
                 if (!MessageDigest.isEqual(is, wanted)) {
-                    throw new CertificateException(
-                            "its fingerprint is " + HexFormat.ofDelimiter(":").withUpperCase().formatHex(is));
+                    throw new CertificateException("its fingerprint is "
+                            + HexFormat.ofDelimiter(":").withUpperCase().formatHex(is));
                 }
             } catch (GeneralSecurityException e) {
                 throw e instanceof CertificateException c ? c : new CertificateException(e);
@@ -334,12 +342,14 @@ public final class LaunchClient implements AutoCloseable {
         }
 
         @Override
-        public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket) throws CertificateException {
+        public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket)
+                throws CertificateException {
             check(chain);
         }
 
         @Override
-        public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine) throws CertificateException {
+        public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine)
+                throws CertificateException {
             check(chain);
         }
 
@@ -349,12 +359,14 @@ public final class LaunchClient implements AutoCloseable {
         }
 
         @Override
-        public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket) throws CertificateException {
+        public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket)
+                throws CertificateException {
             throw new CertificateException("this is a client");
         }
 
         @Override
-        public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine) throws CertificateException {
+        public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine)
+                throws CertificateException {
             throw new CertificateException("this is a client");
         }
 

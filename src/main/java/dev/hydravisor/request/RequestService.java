@@ -76,8 +76,8 @@ public class RequestService {
     private final Map<String, Feed> feeds = new ConcurrentHashMap<>();
     private final Map<UUID, Running> running = new ConcurrentHashMap<>();
     private final ApplicationListener<PayloadApplicationEvent<InstanceChanged>> listener = this::changed;
-    private final ExecutorService teller =
-            Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("launch events").factory());
+    private final ExecutorService teller = Executors.newSingleThreadExecutor(
+            Thread.ofPlatform().daemon().name("launch events").factory());
     private volatile boolean ending;
 
     RequestService(
@@ -95,7 +95,8 @@ public class RequestService {
         this.requests = requests;
         this.events = events;
         this.context = context;
-        requests.findByInstanceIdNotNull().forEach(r -> owners.put(Objects.requireNonNull(r.instanceId()), r.tokenId()));
+        requests.findByInstanceIdNotNull()
+                .forEach(r -> owners.put(Objects.requireNonNull(r.instanceId()), r.tokenId()));
         requests.findByState("running").forEach(this::cutOff);
         // Not by annotation: nothing here is needed before the first token asks.
         context.addApplicationListener(listener);
@@ -131,7 +132,8 @@ public class RequestService {
     }
 
     /** An error in an event. */
-    private record Problem(int code, String reason, @Nullable String field, String message) {
+    private record Problem(
+            int code, String reason, @Nullable String field, String message) {
         static Problem of(HydraException e) {
             var refusal = Refusal.of(e);
             return new Problem(refusal.code(), refusal.reason(), refusal.field(), PlainText.safe(refusal.text()));
@@ -163,8 +165,7 @@ public class RequestService {
      * @param accepted is told before any event is
      * @throws Refusal 403 for what the token may not have; 409 when the key stands for another launch, or the name is taken; 422; 429
      */
-    public void launch(
-            Token token, Ask ask, long after, Gate gate, Follower follower, Consumer<Accepted> accepted) {
+    public void launch(Token token, Ask ask, long after, Gate gate, Follower follower, Consumer<Accepted> accepted) {
         if (ask.prompt() != null && ask.model() == null) {
             throw new Refusal(422, "bad_value", "prompt", "`prompt` needs a `model` it is said to");
         }
@@ -174,7 +175,8 @@ public class RequestService {
         var feed = feed(token.id());
         var request = Request.current();
         feed.locked(() -> {
-            var known = requests.findByTokenIdAndIdempotencyKey(token.id(), ask.key()).orElse(null);
+            var known = requests.findByTokenIdAndIdempotencyKey(token.id(), ask.key())
+                    .orElse(null);
             if (known != null) {
                 if (!known.request().equals(JSON.writeValueAsString(ask))) {
                     throw new Refusal(
@@ -241,10 +243,14 @@ public class RequestService {
         var most = token.scope().maxInstances();
         if (most > 0) {
             var starting = running.values().stream().filter(r -> r.token.equals(token.id()));
-            var there = list(token).stream().filter(v -> running.values().stream().noneMatch(r -> r.name.equals(v.name())));
+            var there =
+                    list(token).stream().filter(v -> running.values().stream().noneMatch(r -> r.name.equals(v.name())));
             if (starting.count() + there.count() >= most) {
                 throw new Refusal(
-                        403, "too_many_instances", null, "this token may have " + most + " instances; delete one first");
+                        403,
+                        "too_many_instances",
+                        null,
+                        "this token may have " + most + " instances; delete one first");
             }
         }
     }
@@ -259,7 +265,13 @@ public class RequestService {
                 workspaces.launch(
                         operation,
                         new Launch(
-                                ask.name(), ask.spec(), ask.model(), Map.of(), Size.DEFAULT, "token:" + token.name(), true));
+                                ask.name(),
+                                ask.spec(),
+                                ask.model(),
+                                Map.of(),
+                                Size.DEFAULT,
+                                "token:" + token.name(),
+                                true));
             }
             own(row);
             var body = body("ready", row);
@@ -284,13 +296,16 @@ public class RequestService {
         try {
             var turn = operation.stage(
                     "asking the model",
-                    () -> dialogs.open(ask.name(), ModelRef.parse(Objects.requireNonNull(ask.model())), Endpoint.DEFAULT)
+                    () -> dialogs.open(
+                                    ask.name(), ModelRef.parse(Objects.requireNonNull(ask.model())), Endpoint.DEFAULT)
                             .say(Objects.requireNonNull(ask.prompt()), _ -> {}));
             body.put("answer", turn.content());
         } catch (HydraException e) {
             if (e.exitCode() == ExitCode.INTERRUPTED) {
                 Thread.interrupted();
-                body.set("answer_error", JSON.valueToTree(new Problem(409, "cancelled", null, "the answer was cancelled")));
+                body.set(
+                        "answer_error",
+                        JSON.valueToTree(new Problem(409, "cancelled", null, "the answer was cancelled")));
             } else {
                 body.set("answer_error", JSON.valueToTree(Problem.of(e)));
             }
@@ -429,7 +444,8 @@ public class RequestService {
      */
     public void cancel(Token token, String key) {
         var row = requests.findByTokenIdAndIdempotencyKey(token.id(), key)
-                .orElseThrow(() -> new Refusal(404, "not_found", "key", "this token launched nothing under this `key`"));
+                .orElseThrow(
+                        () -> new Refusal(404, "not_found", "key", "this token launched nothing under this `key`"));
         var now = running.get(row.getId());
         if (now == null) {
             throw new Refusal(409, "not_running", "key", "this launch has ended");
@@ -524,7 +540,11 @@ public class RequestService {
                     .put("type", "changed")
                     .put("event", 0)
                     .put("name", change.name())
-                    .put("change", deleted ? "deleted" : change.change() == InstanceChanged.Change.CREATED ? "created" : "state");
+                    .put(
+                            "change",
+                            deleted
+                                    ? "deleted"
+                                    : change.change() == InstanceChanged.Change.CREATED ? "created" : "state");
             if (!deleted) {
                 var now = instances.find(change.name());
                 if (!now.id().equals(change.id())) {

@@ -99,7 +99,8 @@ public record Scope(Set<String> allow, List<String> images, double maxCpus, long
     }
 
     private static HydraException denied(String field, String value, String why) {
-        return new HydraException(ExitCode.DENIED, "`" + field + "` is `" + value + "`, which this token may not have; " + why);
+        return new HydraException(
+                ExitCode.DENIED, "`" + field + "` is `" + value + "`, which this token may not have; " + why);
     }
 
     /** {@code debian*} also fits {@code docker.io/library/debian:13}, as people write it. */

@@ -91,14 +91,16 @@ public class TokenService implements Grants {
                     + LONGEST_NAME + " letters and digits with single - or _ between them");
         }
         if (list().stream().anyMatch(t -> t.name().equals(name) && t.revoked() == null)) {
-            throw HydraException.conflict(
-                    "there is a token `" + name + "`; `hydra token revoke " + name + "` ends it, or choose another name");
+            throw HydraException.conflict("there is a token `" + name + "`; `hydra token revoke " + name
+                    + "` ends it, or choose another name");
         }
     }
 
     /** All tokens, oldest first, revoked ones too. */
     public List<Token> list() {
-        return tokens.findAllByOrderByCreated().stream().map(TokenService::token).toList();
+        return tokens.findAllByOrderByCreated().stream()
+                .map(TokenService::token)
+                .toList();
     }
 
     /**

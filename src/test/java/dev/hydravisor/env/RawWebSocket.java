@@ -92,7 +92,9 @@ public final class RawWebSocket implements Closeable {
     public static RawWebSocket handshake(URI url, Map<String, String> headers, int buffer) {
         try {
             @SuppressWarnings("resource") // closed with the WebSocket
-            var socket = url.getScheme().equals("wss") ? trusting().getSocketFactory().createSocket() : new Socket();
+            var socket = url.getScheme().equals("wss")
+                    ? trusting().getSocketFactory().createSocket()
+                    : new Socket();
             if (buffer > 0) {
                 socket.setReceiveBufferSize(buffer);
             }
@@ -151,7 +153,8 @@ public final class RawWebSocket implements Closeable {
             frame.write(0x80 | payload.length);
         } else if (payload.length < 65_536) {
             frame.write(0x80 | 126);
-            frame.writeBytes(ByteBuffer.allocate(2).putShort((short) payload.length).array());
+            frame.writeBytes(
+                    ByteBuffer.allocate(2).putShort((short) payload.length).array());
         } else {
             frame.write(0x80 | 127);
             frame.writeBytes(ByteBuffer.allocate(8).putLong(payload.length).array());

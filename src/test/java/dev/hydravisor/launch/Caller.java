@@ -39,7 +39,9 @@ final class Caller implements Closeable {
 
     /** Where the endpoint of a home is; it is opened where it was closed. */
     static URI url(Hydra hydra) {
-        return URI.create(JSON.readTree(hydra.ok("launch", "enable", "-o", "json")).get("url").stringValue());
+        return URI.create(JSON.readTree(hydra.ok("launch", "enable", "-o", "json"))
+                .get("url")
+                .stringValue());
     }
 
     /** Makes a token and returns its secret. */
@@ -123,7 +125,8 @@ final class Caller implements Closeable {
     String error(String text) {
         sendRaw(text);
         var error = next("error");
-        assertThat(error.get("message").stringValue()).doesNotContain("Exception", "\tat ", "dev.hydravisor", "tools.jackson");
+        assertThat(error.get("message").stringValue())
+                .doesNotContain("Exception", "\tat ", "dev.hydravisor", "tools.jackson");
         return error.get("code").asString() + " " + error.get("reason").stringValue()
                 + (error.has("field") ? " " + error.get("field").stringValue() : "");
     }

@@ -87,11 +87,14 @@ class LaunchIT {
     }
 
     private static String stuck() {
-        return "\"container\":{\"image\":\"127.0.0.1:" + silence.getLocalPort() + "/never:latest\",\"network\":\"none\"}";
+        return "\"container\":{\"image\":\"127.0.0.1:" + silence.getLocalPort()
+                + "/never:latest\",\"network\":\"none\"}";
     }
 
     private static void restarted() {
-        Tmux.eventually("the endpoint opens again", () -> Caller.status(hydra).get("state").stringValue().equals("open"));
+        Tmux.eventually(
+                "the endpoint opens again",
+                () -> Caller.status(hydra).get("state").stringValue().equals("open"));
         url = Caller.url(hydra);
     }
 
@@ -109,17 +112,26 @@ class LaunchIT {
                 numbers.add(last.get("event").asLong());
                 assertThat(last.get("launch")).isEqualTo(accepted.get("launch"));
                 if (last.get("type").stringValue().equals("stage")) {
-                    stages.add(last.get("stage").stringValue() + " " + last.get("state").stringValue());
+                    stages.add(last.get("stage").stringValue() + " "
+                            + last.get("state").stringValue());
                 }
             } while (last.get("type").stringValue().equals("stage"));
             assertThat(last.get("type").stringValue()).as(last.toString()).isEqualTo("ready");
             var instance = last.get("instance");
             assertThat(instance.get("state").stringValue()).isEqualTo("running");
-            assertThat(instance.get("memory_mib").asInt()).as("the most it may have").isEqualTo(64);
+            assertThat(instance.get("memory_mib").asInt())
+                    .as("the most it may have")
+                    .isEqualTo(64);
             assertThat(stages).hasSizeGreaterThan(2).anyMatch(s -> s.endsWith(" finished"));
-            assertThat(numbers).isSorted().doesNotHaveDuplicates().startsWith(accepted.get("event").asLong() + 1);
+            assertThat(numbers)
+                    .isSorted()
+                    .doesNotHaveDuplicates()
+                    .startsWith(accepted.get("event").asLong() + 1);
             assertThat(caller.ask("\"type\":\"list\"").get("instances")).hasSize(1);
-            assertThat(caller.ask("\"type\":\"show\",\"name\":\"web\"").get("instance").get("id")).isEqualTo(instance.get("id"));
+            assertThat(caller.ask("\"type\":\"show\",\"name\":\"web\"")
+                            .get("instance")
+                            .get("id"))
+                    .isEqualTo(instance.get("id"));
         }
         assertThat(hydra.ok("container", "list", "-o", "name")).isEqualTo("web\n");
     }
@@ -136,15 +148,18 @@ class LaunchIT {
             assertThat(again.get("type").stringValue()).isEqualTo("accepted");
             var ready = caller.next("ready");
             // From the last event that was seen on.
-            caller.send(launch("cut", "cut", SLEEPER + ",\"after\":" + (ready.get("event").asLong() - 1)));
+            caller.send(launch(
+                    "cut", "cut", SLEEPER + ",\"after\":" + (ready.get("event").asLong() - 1)));
             assertThat(caller.next("accepted").get("state").stringValue()).isEqualTo("ready");
-            assertThat(caller.ask("\"type\":\"ping\"").get("type").stringValue()).isEqualTo("pong");
+            assertThat(caller.ask("\"type\":\"ping\"").get("type").stringValue())
+                    .isEqualTo("pong");
         }
         try (var caller = Caller.open(url, ci)) {
             caller.send(launch("cut", "cut", SLEEPER + ",\"after\":0"));
             assertThat(caller.next("stage").get("event").asLong()).isPositive();
             var ready = caller.next("ready");
-            assertThat(caller.error("{\"id\":\"x\"," + launch("cut", "another", SLEEPER) + "}")).isEqualTo("409 key_reused key");
+            assertThat(caller.error("{\"id\":\"x\"," + launch("cut", "another", SLEEPER) + "}"))
+                    .isEqualTo("409 key_reused key");
             assertThat(ready.get("instance").get("name").stringValue()).isEqualTo("cut");
         }
         assertThat(hydra.ok("container", "list", "-o", "name")).isEqualTo("cut\nweb\n");
@@ -169,10 +184,13 @@ class LaunchIT {
                     assertThat(caller.error("{\"id\":\"1\",\"type\":\"" + type + "\",\"name\":\"" + name + "\"}"))
                             .isEqualTo("404 not_found name");
                 }
-                assertThat(caller.error("{\"id\":\"1\",\"type\":\"cancel\",\"key\":\"one\"}")).isEqualTo("404 not_found key");
+                assertThat(caller.error("{\"id\":\"1\",\"type\":\"cancel\",\"key\":\"one\"}"))
+                        .isEqualTo("404 not_found key");
             }
-            assertThat(caller.error("{\"id\":\"1\"," + launch("w", "web", SLEEPER) + "}")).isEqualTo("409 name_taken name");
-            assertThat(caller.error("{\"id\":\"1\"," + launch("m", "mine", SLEEPER) + "}")).isEqualTo("409 name_taken name");
+            assertThat(caller.error("{\"id\":\"1\"," + launch("w", "web", SLEEPER) + "}"))
+                    .isEqualTo("409 name_taken name");
+            assertThat(caller.error("{\"id\":\"1\"," + launch("m", "mine", SLEEPER) + "}"))
+                    .isEqualTo("409 name_taken name");
             // What happens to the one's is told to the one alone.
             owner.send("\"type\":\"stop\",\"name\":\"cut\",\"force\":true,\"timeout_s\":1");
             assertThat(owner.next("changed").get("name").stringValue()).isEqualTo("cut");
@@ -188,23 +206,32 @@ class LaunchIT {
     @Order(4)
     void whatThePolicyDoesNotGrantIsDeniedAndOnRecord() throws IOException {
         try (var caller = Caller.open(url, ci)) {
-            assertThat(caller.error("{\"id\":\"1\"," + launch("mount", "mount", SLEEPER.replace(
-                            "\"image\"", "\"mounts\":[{\"source\":\"/etc\",\"target\":\"/host\"}],\"image\"")) + "}"))
+            assertThat(caller.error("{\"id\":\"1\","
+                            + launch(
+                                    "mount",
+                                    "mount",
+                                    SLEEPER.replace(
+                                            "\"image\"",
+                                            "\"mounts\":[{\"source\":\"/etc\",\"target\":\"/host\"}],\"image\""))
+                            + "}"))
                     .isEqualTo("403 denied");
-            assertThat(caller.error("{\"id\":\"1\"," + launch("net", "net", SLEEPER.replace("\"none\"", "\"host\"")) + "}"))
+            assertThat(caller.error(
+                            "{\"id\":\"1\"," + launch("net", "net", SLEEPER.replace("\"none\"", "\"host\"")) + "}"))
                     .isEqualTo("403 denied");
-            assertThat(caller.error("{\"id\":\"1\"," + launch("big", "big", SLEEPER.replace(
-                            "\"image\"", "\"memory_mib\":65,\"image\"")) + "}"))
+            assertThat(caller.error("{\"id\":\"1\","
+                            + launch("big", "big", SLEEPER.replace("\"image\"", "\"memory_mib\":65,\"image\"")) + "}"))
                     .isEqualTo("403 not_allowed");
         }
         assertThat(audit().filter(e -> e.get("outcome").asString().equals("denied"))
-                        .map(e -> e.get("actor").asString() + " " + e.get("target").asString()))
+                        .map(e -> e.get("actor").asString() + " "
+                                + e.get("target").asString()))
                 .contains("token:ci mount", "token:ci net", "token:ci big");
     }
 
     /** What the trail holds. */
     private static Stream<JsonNode> audit() throws IOException {
-        return Files.readAllLines(hydra.home().resolve("logs/audit.jsonl")).stream().map(JsonMapper.shared()::readTree);
+        return Files.readAllLines(hydra.home().resolve("logs/audit.jsonl")).stream()
+                .map(JsonMapper.shared()::readTree);
     }
 
     @Test
@@ -218,13 +245,18 @@ class LaunchIT {
             assertThat(caller.error("{\"id\":\"1\"," + launch("four", "four", SLEEPER) + "}"))
                     .isEqualTo("403 too_many_instances");
             for (var name : List.of("two", "three")) {
-                assertThat(caller.ask("\"type\":\"delete\",\"name\":\"" + name + "\",\"force\":true").get("type").stringValue())
+                assertThat(caller.ask("\"type\":\"delete\",\"name\":\"" + name + "\",\"force\":true")
+                                .get("type")
+                                .stringValue())
                         .isEqualTo("done");
             }
             caller.send(launch("four", "four", SLEEPER));
             caller.next("ready");
-            assertThat(caller.error("{\"id\":\"1\",\"type\":\"delete\",\"name\":\"four\"}")).isEqualTo("409 conflict");
-            assertThat(caller.ask("\"type\":\"stop\",\"name\":\"four\",\"timeout_s\":0,\"force\":true").get("type").stringValue())
+            assertThat(caller.error("{\"id\":\"1\",\"type\":\"delete\",\"name\":\"four\"}"))
+                    .isEqualTo("409 conflict");
+            assertThat(caller.ask("\"type\":\"stop\",\"name\":\"four\",\"timeout_s\":0,\"force\":true")
+                            .get("type")
+                            .stringValue())
                     .isEqualTo("done");
             caller.ask("\"type\":\"delete\",\"name\":\"four\"");
         }
@@ -248,7 +280,8 @@ class LaunchIT {
                         && m.get("key").stringValue().equals(key));
                 assertThat(failed.get("error").get("reason").stringValue()).isEqualTo("cancelled");
             }
-            assertThat(caller.error("{\"id\":\"1\",\"type\":\"cancel\",\"key\":\"a\"}")).isEqualTo("409 not_running key");
+            assertThat(caller.error("{\"id\":\"1\",\"type\":\"cancel\",\"key\":\"a\"}"))
+                    .isEqualTo("409 not_running key");
             caller.send(launch("c", "c", SLEEPER));
             caller.next("ready");
             caller.ask("\"type\":\"delete\",\"name\":\"c\",\"force\":true");
@@ -268,7 +301,9 @@ class LaunchIT {
             caller.ask("\"type\":\"delete\",\"name\":\"talk\",\"force\":true");
             caller.send(launch("n", "mute", SLEEPER + ",\"model\":\"ollama:none-such\",\"prompt\":\"hello?\""));
             ready = caller.next(m -> m.get("type").stringValue().matches("ready|failed"));
-            assertThat(ready.get("answer_error").get("code").asInt()).as(ready.toString()).isEqualTo(404);
+            assertThat(ready.get("answer_error").get("code").asInt())
+                    .as(ready.toString())
+                    .isEqualTo(404);
             caller.ask("\"type\":\"delete\",\"name\":\"mute\",\"force\":true");
         }
     }
@@ -290,10 +325,17 @@ class LaunchIT {
             assertThat(failed.get("error").get("reason").stringValue()).isEqualTo("interrupted");
             assertThat(failed.get("error").get("code").asInt()).isEqualTo(503);
         }
-        Tmux.eventually("what it had begun is removed", () -> hydra.ok("container", "list", "-o", "name").equals("web\n"));
+        Tmux.eventually(
+                "what it had begun is removed",
+                () -> hydra.ok("container", "list", "-o", "name").equals("web\n"));
         try (var caller = Caller.open(url, ci)) {
-            assertThat(caller.ask(launch("one", "web", SLEEPER)).get("state").stringValue()).isEqualTo("ready");
-            assertThat(caller.ask("\"type\":\"show\",\"name\":\"web\"").get("instance").get("state").stringValue()).isEqualTo("running");
+            assertThat(caller.ask(launch("one", "web", SLEEPER)).get("state").stringValue())
+                    .isEqualTo("ready");
+            assertThat(caller.ask("\"type\":\"show\",\"name\":\"web\"")
+                            .get("instance")
+                            .get("state")
+                            .stringValue())
+                    .isEqualTo("running");
         }
     }
 
@@ -310,7 +352,8 @@ class LaunchIT {
         restarted();
         try (var caller = Caller.open(url, other)) {
             caller.send(launch("stop", "stop", stuck()));
-            assertThat(caller.next("failed").get("error").get("reason").stringValue()).isEqualTo("interrupted");
+            assertThat(caller.next("failed").get("error").get("reason").stringValue())
+                    .isEqualTo("interrupted");
         }
     }
 
@@ -332,13 +375,22 @@ class LaunchIT {
         assertThat(again.err()).contains("accepted as sent, which is ready").doesNotContain(other);
 
         assertThat(send("-", other, "{\"type\":\"list\"}").out()).isEqualTo("sent running\n");
-        assertThat(send("-", other, "{\"type\":\"show\",\"name\":\"web\"}").status()).isEqualTo(3);
+        assertThat(send("-", other, "{\"type\":\"show\",\"name\":\"web\"}").status())
+                .isEqualTo(3);
         assertThat(send("-", other, "{\"type\":\"reboot\"}").status()).isEqualTo(2);
-        assertThat(send("-", other, "{\"name\":\"web\"," + SLEEPER + "}").status()).isEqualTo(4);
-        assertThat(send("-", other, "{\"name\":\"host\"," + SLEEPER.replace("\"none\"", "\"host\"") + "}").status()).isEqualTo(6);
-        assertThat(send("-", other.substring(0, 50) + "AAAAAAAAA", "{\"type\":\"ping\"}").status()).isEqualTo(6);
-        assertThat(send("-", other, "{\"type\":\"delete\",\"name\":\"sent\",\"force\":true}").status()).isZero();
-        var nowhere = hydra.runWith("{\"type\":\"ping\"}", "launch", "send", "-", "--url", "ws://127.0.0.1:1", "--retry", "0");
+        assertThat(send("-", other, "{\"name\":\"web\"," + SLEEPER + "}").status())
+                .isEqualTo(4);
+        assertThat(send("-", other, "{\"name\":\"host\"," + SLEEPER.replace("\"none\"", "\"host\"") + "}")
+                        .status())
+                .isEqualTo(6);
+        assertThat(send("-", other.substring(0, 50) + "AAAAAAAAA", "{\"type\":\"ping\"}")
+                        .status())
+                .isEqualTo(6);
+        assertThat(send("-", other, "{\"type\":\"delete\",\"name\":\"sent\",\"force\":true}")
+                        .status())
+                .isZero();
+        var nowhere = hydra.runWith(
+                "{\"type\":\"ping\"}", "launch", "send", "-", "--url", "ws://127.0.0.1:1", "--retry", "0");
         assertThat(nowhere.status()).isEqualTo(2); // no token
         assertThat(nowhere.err()).contains("HYDRA_TOKEN");
     }
@@ -347,12 +399,43 @@ class LaunchIT {
     private static Hydra.Ended send(String file, String secret, String... more) throws IOException {
         var token = hydra.home().resolve("secret");
         Files.writeString(token, secret);
-        var argv = new ArrayList<>(
-                List.of("launch", "send", file, "--url", url.toString(), "--token-file", token.toString(), "--retry", "5"));
+        var argv = new ArrayList<>(List.of(
+                "launch", "send", file, "--url", url.toString(), "--token-file", token.toString(), "--retry", "5"));
         var input = file.equals("-") ? more[0] : "";
         if (!file.equals("-")) {
             argv.addAll(List.of(more));
         }
         return hydra.runWith(input, argv.toArray(String[]::new));
+    }
+
+    @Test
+    @Order(11)
+    void theExamplesOfTheDocumentationWork() throws IOException {
+        try (var owner = Caller.open(url, ci)) {
+            owner.ask("\"type\":\"delete\",\"name\":\"web\",\"force\":true");
+        }
+        var text = Files.readString(java.nio.file.Path.of("docs/launch-api.md"));
+        var blocks = java.util.regex.Pattern.compile("```json\n(.*?)```", java.util.regex.Pattern.DOTALL).matcher(text);
+        var told = new java.util.TreeMap<String, String>();
+        try (var caller = Caller.open(url, other)) {
+            while (blocks.find()) {
+                var example = JsonMapper.shared().readTree(blocks.group(1));
+                assertThat(Caller.violations(example)).as(blocks.group(1)).isEmpty();
+                if (example.has("id")) {
+                    caller.sendRaw(example.toString());
+                    var answer = caller.next(m -> m.path("re").equals(example.get("id")));
+                    if (answer.get("type").stringValue().equals("accepted")) {
+                        answer = caller.next(m -> m.get("type").stringValue().matches("ready|failed"));
+                    }
+                    told.put(
+                            example.get("id").stringValue() + " " + example.get("type").stringValue(),
+                            answer.get("type").stringValue());
+                }
+            }
+        }
+        assertThat(told.toString())
+                .as("without libvirt there is no VM, and what has ended cannot be cancelled")
+                .isEqualTo("{1 launch=ready, 2 launch=failed, 3 list=instances, 4 show=instance, 5 subscribe=subscribed, "
+                        + "6 stop=done, 7 delete=done, 8 cancel=error, 9 ping=pong}");
     }
 }

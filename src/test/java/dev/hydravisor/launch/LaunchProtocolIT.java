@@ -91,7 +91,9 @@ class LaunchProtocolIT {
                 without("Authorization"),
                 with("Authorization", "Bearer "),
                 with("Authorization", "Bearer " + token + "x"),
-                with("Authorization", "Bearer " + token.substring(0, token.length() - 1) + (token.endsWith("A") ? "B" : "A")),
+                with(
+                        "Authorization",
+                        "Bearer " + token.substring(0, token.length() - 1) + (token.endsWith("A") ? "B" : "A")),
                 with("Authorization", "Bearer hyd_000000000000_" + "A".repeat(43)),
                 with("Authorization", "Basic " + token))) {
             assertThat(answer.status()).isEqualTo(401);
@@ -177,9 +179,11 @@ class LaunchProtocolIT {
     @Test
     void everyAnswerBearsTheIdOfItsMessage() {
         try (var caller = Caller.open(url, token)) {
-            assertThat(caller.ask("\"type\":\"ping\"").get("type").stringValue()).isEqualTo("pong");
+            assertThat(caller.ask("\"type\":\"ping\"").get("type").stringValue())
+                    .isEqualTo("pong");
             assertThat(caller.ask("\"type\":\"list\"").get("instances").size()).isZero();
-            assertThat(caller.ask("\"type\":\"subscribe\"").get("event").asInt()).isZero();
+            assertThat(caller.ask("\"type\":\"subscribe\"").get("event").asInt())
+                    .isZero();
             var gone = caller.ask("\"type\":\"show\",\"name\":\"web\"");
             assertThat(gone.get("code").asInt()).isEqualTo(404);
             assertThat(gone.get("field").stringValue()).isEqualTo("name");
@@ -223,8 +227,10 @@ class LaunchProtocolIT {
             cases.put(launch("\"container\":{\"image\":\"i\",\"cpus\":-1}"), "422 bad_value container.cpus");
             cases.put(launch("\"container\":{\"image\":\"i\",\"env\":[\"novalue\"]}"), "422 bad_value container.env");
             cases.put(launch("\"container\":{\"image\":\"i\",\"env\":[null]}"), "400 wrong_type container.env");
-            cases.put(launch("\"container\":{\"image\":\"i\",\"workdir\":\"../x\"}"), "422 bad_value container.workdir");
-            cases.put(launch("\"container\":{\"image\":\"i\",\"restart\":\"maybe\"}"), "422 bad_value container.restart");
+            cases.put(
+                    launch("\"container\":{\"image\":\"i\",\"workdir\":\"../x\"}"), "422 bad_value container.workdir");
+            cases.put(
+                    launch("\"container\":{\"image\":\"i\",\"restart\":\"maybe\"}"), "422 bad_value container.restart");
             cases.put(
                     launch("\"container\":{\"image\":\"i\",\"mounts\":[{\"source\":\"/a/../etc\",\"target\":\"/a\"}]}"),
                     "422 bad_value container.mounts.source");
@@ -233,7 +239,8 @@ class LaunchProtocolIT {
                     "422 bad_value container.ports.host_port");
             cases.put(launch("\"container\":{\"image\":\"i\"}").replace("\"web\"", "\"-web\""), "422 bad_value name");
             cases.put(launch("\"container\":{\"image\":\"i\"}").replace("\"k\"", "\"a b\""), "422 bad_value key");
-            cases.forEach((text, error) -> assertThat(caller.error(text)).as(text).isEqualTo(error));
+            cases.forEach(
+                    (text, error) -> assertThat(caller.error(text)).as(text).isEqualTo(error));
         }
     }
 
@@ -244,15 +251,29 @@ class LaunchProtocolIT {
     @Test
     void aTokenMayDoWhatItWasMadeForAndNoMore() {
         var narrow = Caller.token(
-                hydra, "narrow", "--allow", "launch,show", "--images", "debian*,busybox", "--max-cpus", "1", "--max-memory", "256M");
+                hydra,
+                "narrow",
+                "--allow",
+                "launch,show",
+                "--images",
+                "debian*,busybox",
+                "--max-cpus",
+                "1",
+                "--max-memory",
+                "256M");
         try (var caller = Caller.open(url, narrow)) {
             assertThat(caller.error("{\"id\":\"1\",\"type\":\"list\"}")).isEqualTo("403 not_allowed type");
             assertThat(caller.error("{\"id\":\"1\",\"type\":\"subscribe\"}")).isEqualTo("403 not_allowed type");
-            assertThat(caller.error(launch("\"container\":{\"image\":\"alpine\"}"))).isEqualTo("403 not_allowed");
-            assertThat(caller.error(launch("\"container\":{\"image\":\"xdebian\"}"))).isEqualTo("403 not_allowed");
-            assertThat(caller.error(launch("\"vm\":{\"image\":\"debian-13\",\"cpus\":2}"))).isEqualTo("403 not_allowed");
-            assertThat(caller.error(launch("\"container\":{\"image\":\"busybox\",\"memory_mib\":257}"))).isEqualTo("403 not_allowed");
-            assertThat(caller.error("{\"id\":\"1\",\"type\":\"show\",\"name\":\"x\"}")).isEqualTo("404 not_found name");
+            assertThat(caller.error(launch("\"container\":{\"image\":\"alpine\"}")))
+                    .isEqualTo("403 not_allowed");
+            assertThat(caller.error(launch("\"container\":{\"image\":\"xdebian\"}")))
+                    .isEqualTo("403 not_allowed");
+            assertThat(caller.error(launch("\"vm\":{\"image\":\"debian-13\",\"cpus\":2}")))
+                    .isEqualTo("403 not_allowed");
+            assertThat(caller.error(launch("\"container\":{\"image\":\"busybox\",\"memory_mib\":257}")))
+                    .isEqualTo("403 not_allowed");
+            assertThat(caller.error("{\"id\":\"1\",\"type\":\"show\",\"name\":\"x\"}"))
+                    .isEqualTo("404 not_found name");
         }
     }
 
@@ -290,8 +311,10 @@ class LaunchProtocolIT {
     void framesThatBreakTheProtocolEndTheConnection() throws IOException {
         assertThat(closedAfter(s -> s.frame(true, 2, new byte[] {1, 2}))).isEqualTo(1003);
         assertThat(closedAfter(s -> s.frame(true, 2, new byte[5000]))).isEqualTo(1003);
-        assertThat(closedAfter(s -> s.frame(true, 1, new byte[] {(byte) 0xc3, 0x28}))).isEqualTo(1007);
-        assertThat(closedAfter(s -> s.frame(true, 1, ("{\"id\":\"" + "x".repeat(17_000)).getBytes(StandardCharsets.UTF_8))))
+        assertThat(closedAfter(s -> s.frame(true, 1, new byte[] {(byte) 0xc3, 0x28})))
+                .isEqualTo(1007);
+        assertThat(closedAfter(
+                        s -> s.frame(true, 1, ("{\"id\":\"" + "x".repeat(17_000)).getBytes(StandardCharsets.UTF_8))))
                 .isEqualTo(1009);
         assertThat(closedAfter(s -> {
                     for (int i = 0; i < 5; i++) {
@@ -305,9 +328,15 @@ class LaunchProtocolIT {
                     }
                 }))
                 .isEqualTo(1009);
-        assertThat(closedAfter(s -> s.raw(new byte[] {(byte) 0x81, 0x01, 'x'}))).as("unmasked").isEqualTo(1002);
-        assertThat(closedAfter(s -> s.raw(new byte[] {(byte) 0xf1, (byte) 0x80, 0, 0, 0, 0}))).as("reserved bits").isEqualTo(1002);
-        assertThat(closedAfter(s -> s.frame(true, 0, new byte[0]))).as("nothing to continue").isEqualTo(1002);
+        assertThat(closedAfter(s -> s.raw(new byte[] {(byte) 0x81, 0x01, 'x'})))
+                .as("unmasked")
+                .isEqualTo(1002);
+        assertThat(closedAfter(s -> s.raw(new byte[] {(byte) 0xf1, (byte) 0x80, 0, 0, 0, 0})))
+                .as("reserved bits")
+                .isEqualTo(1002);
+        assertThat(closedAfter(s -> s.frame(true, 0, new byte[0])))
+                .as("nothing to continue")
+                .isEqualTo(1002);
     }
 
     @FunctionalInterface
@@ -329,7 +358,8 @@ class LaunchProtocolIT {
     @Test
     void aMessageMayComeInPieces() throws IOException {
         try (var caller = Caller.open(url, token)) {
-            var bytes = "{\"id\":\"größe\",\"type\":\"ping\"}".replace("größe", "a").getBytes(StandardCharsets.UTF_8);
+            var bytes =
+                    "{\"id\":\"größe\",\"type\":\"ping\"}".replace("größe", "a").getBytes(StandardCharsets.UTF_8);
             for (int i = 0; i < bytes.length; i++) {
                 caller.socket.frame(i == bytes.length - 1, i == 0 ? 1 : 0, Arrays.copyOfRange(bytes, i, i + 1));
             }
@@ -338,8 +368,44 @@ class LaunchProtocolIT {
     }
 
     @Test
+    void aSlowReaderIsDroppedAndNobodyElseNoticesIt() throws IOException {
+        var slow = Caller.token(hydra, "slow");
+        // Its kernel's buffer is small, and it never reads: what it is told piles up at the other end.
+        try (var reader = RawWebSocket.handshake(url, RawWebSocket.headers(url, slow), 4096);
+                var bystander = Caller.open(url, token)) {
+            assertThat(reader.response().status()).isEqualTo(101);
+            var question = "{\"id\":\"" + "x".repeat(64) + "\",\"type\":\"" + "y".repeat(60) + "\"}";
+            for (int asked = 0; asked < 40_000; asked++) {
+                try {
+                    reader.send(question);
+                } catch (IOException e) {
+                    break; // dropped
+                }
+                if (asked % 200 == 0) {
+                    var before = System.nanoTime();
+                    assertThat(bystander.ask("\"type\":\"ping\"").get("type").stringValue())
+                            .isEqualTo("pong");
+                    assertThat(System.nanoTime() - before).isLessThan(2_000_000_000L);
+                }
+            }
+            Tmux.eventually(
+                    "it is dropped",
+                    () -> Caller.status(hydra)
+                                    .get("counts")
+                                    .path("dropped_slow")
+                                    .asInt(0)
+                            == 1);
+            Tmux.eventually(
+                    "and forgotten",
+                    () -> Caller.status(hydra).get("connections").asInt() == 1);
+        }
+    }
+
+    @Test
     void theSecretIsKeptNowhere() throws Exception {
-        assertThat(hydra.ok("token", "list", "-o", "json")).contains("\"name\" : \"test\"").doesNotContain(token, "hyd_");
+        assertThat(hydra.ok("token", "list", "-o", "json"))
+                .contains("\"name\" : \"test\"")
+                .doesNotContain(token, "hyd_");
         hydra.ok("daemon", "stop");
         try (var connection = DriverManager.getConnection(
                         "jdbc:h2:file:" + hydra.home().resolve("db/hydra"), "hydra", "");
@@ -357,7 +423,9 @@ class LaunchProtocolIT {
             }
         }
         // Enabled once, it is open again when the daemon is; another port, for it was told to take any.
-        Tmux.eventually("the endpoint opens again", () -> Caller.status(hydra).get("state").stringValue().equals("open"));
+        Tmux.eventually(
+                "the endpoint opens again",
+                () -> Caller.status(hydra).get("state").stringValue().equals("open"));
         url = Caller.url(hydra);
         assertThat(handshake(headers()).status()).isEqualTo(101);
         hydra.ok("launch", "disable");

@@ -140,7 +140,8 @@ sealed interface Asked {
             @JsonProperty(required = true) int hostPort,
             @JsonProperty(required = true) int containerPort,
             @Nullable String protocol) {
-        private static final Pattern ADDRESS = Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*");
+        private static final Pattern ADDRESS =
+                Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:]*");
         private static final Pattern PROTOCOL = Pattern.compile("tcp|udp");
 
         ContainerSpec.Port spec() {
@@ -152,7 +153,9 @@ sealed interface Asked {
         }
     }
 
-    record Instances(@JsonProperty(required = true) String id, @JsonProperty(required = true) String type) implements Asked {}
+    record Instances(
+            @JsonProperty(required = true) String id,
+            @JsonProperty(required = true) String type) implements Asked {}
 
     record Show(
             @JsonProperty(required = true) String id,
@@ -182,8 +185,7 @@ sealed interface Asked {
     record Subscribe(
             @JsonProperty(required = true) String id,
             @JsonProperty(required = true) String type,
-            @Nullable Long after)
-            implements Asked {}
+            @Nullable Long after) implements Asked {}
 
     record Cancel(
             @JsonProperty(required = true) String id,
@@ -191,7 +193,9 @@ sealed interface Asked {
             @JsonProperty(required = true) String key)
             implements Asked {}
 
-    record Ping(@JsonProperty(required = true) String id, @JsonProperty(required = true) String type) implements Asked {}
+    record Ping(
+            @JsonProperty(required = true) String id,
+            @JsonProperty(required = true) String type) implements Asked {}
 
     /** As an instance's name may be: its service says so too, but without the field. */
     Pattern NAME = Pattern.compile("(?=.{1,63}$)[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
@@ -230,7 +234,10 @@ sealed interface Asked {
             return otherwise;
         }
         for (var value : values) {
-            if (value.name().toLowerCase(java.util.Locale.ROOT).replace('_', '-').equals(given)) {
+            if (value.name()
+                    .toLowerCase(java.util.Locale.ROOT)
+                    .replace('_', '-')
+                    .equals(given)) {
                 return value;
             }
         }

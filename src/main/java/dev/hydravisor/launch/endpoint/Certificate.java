@@ -84,7 +84,8 @@ record Certificate(Path store, String password, String fingerprint) {
         Processes.require(
                 KEYTOOL_LIMIT,
                 List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                        Path.of(System.getProperty("java.home"), "bin", "keytool")
+                                .toString(),
                         "-genkeypair",
                         "-alias",
                         ALIAS,
@@ -145,7 +146,6 @@ record Certificate(Path store, String password, String fingerprint) {
             throw new IllegalArgumentException("`" + file + "` holds no `BEGIN PRIVATE KEY`");
         }
         return KeyFactory.getInstance(algorithm)
-                .generatePrivate(new PKCS8EncodedKeySpec(
-                        Base64.getMimeDecoder().decode(match.group(1))));
+                .generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(match.group(1))));
     }
 }

@@ -52,8 +52,8 @@ public final class Endpoint implements AutoCloseable {
     private final Messages messages;
     private final Meter meter;
     private final Set<Peer> peers = ConcurrentHashMap.newKeySet();
-    private final ScheduledExecutorService clock =
-            Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().name("launch clock").factory());
+    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(
+            Thread.ofPlatform().daemon().name("launch clock").factory());
     private final Tomcat tomcat = new Tomcat();
     private final Connector connector = new Connector();
     private final @Nullable Certificate certificate;
@@ -72,11 +72,13 @@ public final class Endpoint implements AutoCloseable {
      *
      * @throws HydraException one line that says why it cannot be, and what to do
      */
-    public static Endpoint open(HydraHome home, LaunchProperties settings, TokenService tokens, RequestService requests) {
+    public static Endpoint open(
+            HydraHome home, LaunchProperties settings, TokenService tokens, RequestService requests) {
         var address = address(settings.address());
         if (!address.isLoopbackAddress() && !settings.tls().on()) {
-            throw HydraException.usage("`launch.address` is `" + settings.address()
-                    + "`, which others can reach: that needs TLS; set `launch.tls.certificate` and `launch.tls.key`, or `launch.tls.self-signed: true`");
+            throw HydraException.usage(
+                    "`launch.address` is `" + settings.address()
+                            + "`, which others can reach: that needs TLS; set `launch.tls.certificate` and `launch.tls.key`, or `launch.tls.self-signed: true`");
         }
         requireFree(address, settings.port());
         var endpoint = new Endpoint(home, settings, tokens, requests);
@@ -145,6 +147,8 @@ public final class Endpoint implements AutoCloseable {
         connector.setProperty("socket.appReadBufSize", "1024");
         connector.setProperty("socket.appWriteBufSize", "1024");
         connector.setProperty("socket.bufferPool", "0");
+        // Nor may the kernel take much for one that does not read.
+        connector.setProperty("socket.txBufSize", "65536");
         connector.setProperty("processorCache", "16");
         if (certificate != null) {
             secure(certificate);
@@ -197,7 +201,9 @@ public final class Endpoint implements AutoCloseable {
                 throw Refusal.tooMany(
                         "too_many_connections", 1000, "there are " + limits.connections() + " connections already");
             }
-            var own = peers.stream().filter(p -> p.token().id().equals(token.id())).count();
+            var own = peers.stream()
+                    .filter(p -> p.token().id().equals(token.id()))
+                    .count();
             if (own >= limits.connectionsPerToken()) {
                 meter.count("too_many_connections");
                 throw Refusal.tooMany(

@@ -87,14 +87,21 @@ final class Handshake extends HttpServlet {
             }
             if (request.getQueryString() != null) {
                 // A URL is written to logs, here and on the way.
-                throw new Refusal(400, "query", null, "nothing is taken from the URL; the token goes into `Authorization: Bearer`");
+                throw new Refusal(
+                        400,
+                        "query",
+                        null,
+                        "nothing is taken from the URL; the token goes into `Authorization: Bearer`");
             }
             var token = tokens.authenticate(bearer(request))
                     .orElseThrow(() -> new Refusal(401, "unauthorized", null, "no valid token"));
             requireUpgrade(request);
             peer = endpoint.admit(token);
             upgrade.doHandshake(
-                    new ServletServerHttpRequest(new Plain(request)), new ServletServerHttpResponse(response), peer, Map.of());
+                    new ServletServerHttpRequest(new Plain(request)),
+                    new ServletServerHttpResponse(response),
+                    peer,
+                    Map.of());
             if (response.getStatus() != HttpServletResponse.SC_SWITCHING_PROTOCOLS) {
                 endpoint.forget(peer);
             }
@@ -115,7 +122,8 @@ final class Handshake extends HttpServlet {
             throw new Refusal(403, "origin", null, "pages of this origin may not connect");
         }
         var host = request.getHeader("Host");
-        if (host == null || !hosts.contains(host.replaceFirst(":[0-9]{1,5}$", "").toLowerCase(Locale.ROOT))) {
+        if (host == null
+                || !hosts.contains(host.replaceFirst(":[0-9]{1,5}$", "").toLowerCase(Locale.ROOT))) {
             throw new Refusal(403, "host", null, "this host does not go by that name");
         }
     }
@@ -157,6 +165,7 @@ final class Handshake extends HttpServlet {
             default -> {}
         }
         response.setContentType("application/json");
-        response.getOutputStream().write((endpoint.error(refusal) + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        response.getOutputStream()
+                .write((endpoint.error(refusal) + "\n").getBytes(java.nio.charset.StandardCharsets.UTF_8));
     }
 }

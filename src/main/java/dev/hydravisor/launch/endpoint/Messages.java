@@ -70,7 +70,10 @@ final class Messages {
     }
 
     /** What a client sent: the id that answers bear, where it can be read, and the message or what is wrong with it. */
-    record Read(@Nullable String id, @Nullable Asked asked, @Nullable Refusal refusal) {}
+    record Read(
+            @Nullable String id,
+            @Nullable Asked asked,
+            @Nullable Refusal refusal) {}
 
     Read read(String text) {
         JsonNode tree;
@@ -120,7 +123,8 @@ final class Messages {
             return json.treeToValue(tree, form);
         } catch (UnrecognizedPropertyException e) {
             var field = field(e);
-            throw new Refusal(400, "unknown_field", field, "there is no field `" + field + "` in `" + type.stringValue() + "`");
+            throw new Refusal(
+                    400, "unknown_field", field, "there is no field `" + field + "` in `" + type.stringValue() + "`");
         } catch (JacksonException e) {
             var field = field(e);
             var missing = String.valueOf(e.getOriginalMessage()).startsWith("Missing required creator property");
@@ -136,7 +140,10 @@ final class Messages {
             var field = path.isEmpty() ? property.getKey() : path + "." + property.getKey();
             if (property.getValue().isNull()) {
                 throw new Refusal(
-                        400, "wrong_type", PlainText.shorten(field), "`" + PlainText.shorten(field) + "` is null; leave it out");
+                        400,
+                        "wrong_type",
+                        PlainText.shorten(field),
+                        "`" + PlainText.shorten(field) + "` is null; leave it out");
             }
             requireNoNull(property.getValue(), field);
         }

@@ -128,7 +128,11 @@ final class Peer implements WebSocketHandler, Outbox.Sender {
             end(
                     TOO_BIG,
                     new Refusal(
-                            413, "too_large", null, "a message may have " + limits.messageSize().toBytes() + " bytes, in at most " + MOST_PARTS + " parts"),
+                            413,
+                            "too_large",
+                            null,
+                            "a message may have " + limits.messageSize().toBytes() + " bytes, in at most " + MOST_PARTS
+                                    + " parts"),
                     "message too large");
             return;
         }
@@ -211,7 +215,9 @@ final class Peer implements WebSocketHandler, Outbox.Sender {
             case Asked.Cancel cancel -> {
                 require("cancel");
                 requests.cancel(token, cancel.key());
-                outbox.put(messages.message("cancelling", id).put("key", cancel.key()).toString());
+                outbox.put(messages.message("cancelling", id)
+                        .put("key", cancel.key())
+                        .toString());
             }
             case Asked.Stop stop -> {
                 require("stop");
@@ -232,7 +238,9 @@ final class Peer implements WebSocketHandler, Outbox.Sender {
                 require("subscribe");
                 listening.all(
                         subscribe.after() == null ? -1 : subscribe.after(),
-                        last -> outbox.put(messages.message("subscribed", id).put("event", last).toString()));
+                        last -> outbox.put(messages.message("subscribed", id)
+                                .put("event", last)
+                                .toString()));
             }
         }
     }
@@ -284,7 +292,8 @@ final class Peer implements WebSocketHandler, Outbox.Sender {
             closing = true;
             outbox.discard();
             Thread.ofVirtual().start(() -> close(GOING_AWAY, "no answer"));
-        } else if (now - heard > limits.ping().toNanos() && now - pinged > limits.ping().toNanos()) {
+        } else if (now - heard > limits.ping().toNanos()
+                && now - pinged > limits.ping().toNanos()) {
             pinged = now;
             outbox.ping();
         }
