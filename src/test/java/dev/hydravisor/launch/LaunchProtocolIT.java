@@ -200,6 +200,7 @@ class LaunchProtocolIT {
             cases.put("\"launch\"", "400 bad_json");
             cases.put("{\"id\":\"1\",\"type\":\"ping\"} {}", "400 bad_json");
             cases.put("{\"id\":\"1\",\"id\":\"2\",\"type\":\"ping\"}", "400 bad_json");
+            cases.put("{\"id\":\"1\",\"type\":\"\\ud800\"}", "400 bad_json");
             cases.put("{\"type\":\"ping\"}", "400 missing_field id");
             cases.put("{\"id\":1,\"type\":\"ping\"}", "400 bad_id id");
             cases.put("{\"id\":\"../../x\",\"type\":\"ping\"}", "400 bad_id id");

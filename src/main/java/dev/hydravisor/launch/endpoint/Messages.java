@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.launch.LaunchProperties;
 import dev.hydravisor.request.Refusal;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -84,6 +85,9 @@ final class Messages {
         } catch (JacksonException e) {
             return new Read(null, null, new Refusal(400, "bad_json", null, "this is no JSON: " + brief(e)));
         }
+        if (!wellFormed(text, tree)) {
+            return new Read(null, null, new Refusal(400, "bad_json", null, "half a surrogate pair is no character"));
+        }
         if (!tree.isObject()) {
             return new Read(null, null, new Refusal(400, "bad_json", null, "a message is a JSON object"));
         }
@@ -103,6 +107,11 @@ final class Messages {
         } catch (Refusal e) {
             return new Read(id.stringValue(), null, e);
         }
+    }
+
+    /** An escape may spell half a character, which no encoder takes. */
+    private static boolean wellFormed(String text, JsonNode tree) {
+        return !text.contains("\\u") || StandardCharsets.UTF_8.newEncoder().canEncode(tree.toString());
     }
 
     private Asked typed(JsonNode tree) {

@@ -62,7 +62,9 @@ final class Outbox {
         lock.lock();
         try {
             for (var text : texts) {
-                var item = new Item.Text(text, text.getBytes(StandardCharsets.UTF_8).length);
+// By way of bytes: half a character, as a model may say it, would break the connection.
+                var encoded = text.getBytes(StandardCharsets.UTF_8);
+                var item = new Item.Text(new String(encoded, StandardCharsets.UTF_8), encoded.length);
                 slow |= bounded && (queue.size() >= mostItems || bytes + item.bytes > mostBytes);
                 if (!slow) {
                     add(item, item.bytes);
