@@ -415,7 +415,8 @@ class LaunchIT {
             owner.ask("\"type\":\"delete\",\"name\":\"web\",\"force\":true");
         }
         var text = Files.readString(java.nio.file.Path.of("docs/launch-api.md"));
-        var blocks = java.util.regex.Pattern.compile("```json\n(.*?)```", java.util.regex.Pattern.DOTALL).matcher(text);
+        var blocks = java.util.regex.Pattern.compile("```json\n(.*?)```", java.util.regex.Pattern.DOTALL)
+                .matcher(text);
         var told = new java.util.TreeMap<String, String>();
         try (var caller = Caller.open(url, other)) {
             while (blocks.find()) {
@@ -428,14 +429,16 @@ class LaunchIT {
                         answer = caller.next(m -> m.get("type").stringValue().matches("ready|failed"));
                     }
                     told.put(
-                            example.get("id").stringValue() + " " + example.get("type").stringValue(),
+                            example.get("id").stringValue() + " "
+                                    + example.get("type").stringValue(),
                             answer.get("type").stringValue());
                 }
             }
         }
         assertThat(told.toString())
                 .as("without libvirt there is no VM, and what has ended cannot be cancelled")
-                .isEqualTo("{1 launch=ready, 2 launch=failed, 3 list=instances, 4 show=instance, 5 subscribe=subscribed, "
-                        + "6 stop=done, 7 delete=done, 8 cancel=error, 9 ping=pong}");
+                .isEqualTo(
+                        "{1 launch=ready, 2 launch=failed, 3 list=instances, 4 show=instance, 5 subscribe=subscribed, "
+                                + "6 stop=done, 7 delete=done, 8 cancel=error, 9 ping=pong}");
     }
 }

@@ -48,8 +48,8 @@ class LaunchLimitsIT {
                     launches: 2/6s
                     connections-per-token: 3
                     connections: 5
-                    idle: 4s
-                    ping: 2s
+                    idle: 8s
+                    ping: 3s
                 """.formatted(MESSAGES));
         url = Caller.url(hydra);
     }

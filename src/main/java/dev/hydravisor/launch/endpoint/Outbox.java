@@ -62,7 +62,7 @@ final class Outbox {
         lock.lock();
         try {
             for (var text : texts) {
-// By way of bytes: half a character, as a model may say it, would break the connection.
+                // By way of bytes: half a character, as a model may say it, would break the connection.
                 var encoded = text.getBytes(StandardCharsets.UTF_8);
                 var item = new Item.Text(new String(encoded, StandardCharsets.UTF_8), encoded.length);
                 slow |= bounded && (queue.size() >= mostItems || bytes + item.bytes > mostBytes);
