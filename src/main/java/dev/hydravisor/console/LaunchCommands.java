@@ -7,6 +7,7 @@ import dev.hydravisor.launch.LaunchService;
 import dev.hydravisor.launch.LaunchService.Status;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -76,6 +77,7 @@ class LaunchCommands implements Commands {
                                 127.0.0.1:7620 unless changed; any address that others can reach needs TLS.
                                 """)
                         .example("hydra launch enable")
+                        .judged(_ -> List.of(Action.of("launch.enable", "")))
                         .runs(in -> {
                             if (in.dryRun()) {
                                 in.out().println("open the launch endpoint, now and whenever the daemon starts");
@@ -88,6 +90,7 @@ class LaunchCommands implements Commands {
                         .output()
                         .details("What was launched goes on.")
                         .example("hydra launch disable")
+                        .judged(_ -> List.of(Action.of("launch.disable", "")))
                         .runs(in -> {
                             if (in.dryRun()) {
                                 in.out().println("close the launch endpoint and end its connections");

@@ -3,6 +3,7 @@ package dev.hydravisor.console;
 import dev.hydravisor.host.Mebibytes;
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.policy.Action;
 import dev.hydravisor.token.Scope;
 import dev.hydravisor.token.Token;
 import dev.hydravisor.token.TokenService;
@@ -72,6 +73,7 @@ class TokenCommands implements Commands {
                                 """)
                         .example(
                                 "hydra token create ci --images 'debian*' --max-memory 2G --max-instances 3 --expires 30d")
+                        .judged(in -> List.of(Action.of("token.create", in.argument("NAME"))))
                         .runs(this::create),
                 HydraCommand.named("token list", "list the tokens")
                         .filter()
@@ -89,6 +91,7 @@ class TokenCommands implements Commands {
                         .output()
                         .details("What it launched goes on.")
                         .example("hydra token revoke ci")
+                        .judged(in -> List.of(Action.of("token.revoke", in.argument("NAME"))))
                         .runs(this::revoke));
     }
 

@@ -60,7 +60,7 @@ class SchemaTest {
         for (var schema : schemas.entrySet()) {
             assertThat(FOLDER.resolve(schema.getKey())).hasContent(schema.getValue());
         }
-        try (var files = Files.list(FOLDER)) {
+        try (var files = Files.list(FOLDER).filter(Files::isRegularFile)) {
             assertThat(files.map(f -> f.getFileName().toString()))
                     .containsExactlyInAnyOrderElementsOf(schemas.keySet());
         }
