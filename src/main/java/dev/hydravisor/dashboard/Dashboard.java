@@ -1,8 +1,11 @@
 package dev.hydravisor.dashboard;
 
+import dev.hydravisor.audit.Audit;
+import dev.hydravisor.audit.Entry;
 import dev.hydravisor.dashboard.Known.Happened;
 import dev.hydravisor.host.Check;
 import dev.hydravisor.host.HydraHome;
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.image.AllImages;
 import dev.hydravisor.image.ImageService;
 import dev.hydravisor.instance.InstanceChanged;
@@ -69,6 +72,7 @@ public class Dashboard {
             @DefaultValue Map<String, List<String>> keys) {}
 
     private final Services services;
+    private final Audit audit;
     private final ConfigurableApplicationContext context;
     private final Set<Showing> showings = ConcurrentHashMap.newKeySet();
     private final Deque<Happened> events = new ArrayDeque<>();
@@ -87,8 +91,10 @@ public class Dashboard {
             RecordingService recordings,
             List<Check> checks,
             HydraHome home,
+            Audit audit,
             ConfigurableApplicationContext context) {
         services = new Services(instances, workspaces, models, dialogs, images, disks, recordings, checks, home);
+        this.audit = audit;
         this.context = context;
     }
 
@@ -192,17 +198,13 @@ public class Dashboard {
             error = "this is a defect of hydra: " + e + "; see `hydra daemon logs`";
         }
         job.ended(error);
-        happened(
-                job.subject(),
-                error == null ? job.title() + ": done" : job.title() + ": " + error,
-                error == null ? Role.GOOD : Role.BAD);
         showings.forEach(Showing::allChanged);
         ended.accept(job);
     }
 
-    private void happened(String subject, String what, Role role) {
+    private void happened(Happened event) {
         synchronized (this) {
-            events.addLast(new Happened(Instant.now(), subject, what, role));
+            events.addLast(event);
             if (events.size() > REMEMBERED) {
                 events.removeFirst();
             }
@@ -213,7 +215,34 @@ public class Dashboard {
     private synchronized void listen() {
         if (!listening) {
             context.addApplicationListener(new Events());
+            Thread.ofPlatform().daemon().name("dashboard audit").start(this::followAudit);
             listening = true;
+        }
+    }
+
+    /** What was done and refused, of late and from now on, whoever did it. */
+    private void followAudit() {
+        try {
+            var past = audit.last(REMEMBERED);
+            past.forEach(this::audited);
+            audit.follow(past.isEmpty() ? 0 : past.getLast().number(), this::audited);
+        } catch (InterruptedException e) {
+            // The daemon ends.
+        }
+    }
+
+    private void audited(Entry entry) {
+        if (!entry.outcome().equals("begun")) {
+            happened(new Happened(
+                    Instant.parse(entry.time()),
+                    PlainText.safe(entry.target()),
+                    PlainText.safe(entry.action() + " by " + entry.actor() + ": " + entry.outcome()
+                            + (entry.reason().isEmpty() ? "" : ": " + entry.reason())),
+                    switch (entry.outcome()) {
+                        case "done" -> Role.GOOD;
+                        case "approved" -> Role.TEXT;
+                        default -> Role.BAD;
+                    }));
         }
     }
 
@@ -223,23 +252,25 @@ public class Dashboard {
         public void onApplicationEvent(PayloadApplicationEvent<?> event) {
             switch (event.getPayload()) {
                 case InstanceChanged changed -> {
-                    happened(
+                    happened(new Happened(
+                            Instant.now(),
                             changed.name(),
                             switch (changed.change()) {
                                 case CREATED -> "created";
                                 case STATE -> "changed its state";
                                 case DELETED -> "deleted";
                             },
-                            Role.TEXT);
+                            Role.DIM));
                     showings.forEach(Showing::instancesChanged);
                 }
                 case WorkspacesChanged _ -> showings.forEach(Showing::workspacesChanged);
                 case DialogTurn turn -> {
-                    happened(
+                    happened(new Happened(
+                            Instant.now(),
                             turn.dialogId(),
                             (turn.role() == DialogTurn.Role.USER ? "asked " : "answered by ")
                                     + (turn.model() == null ? "a model" : turn.model()),
-                            Role.DIM);
+                            Role.DIM));
                     showings.forEach(s -> s.said(turn.dialogId()));
                 }
                 default -> {}

@@ -151,7 +151,7 @@ final class Painter {
                 case MODELS -> "no model; `hydra model pull` gets one";
                 case IMAGES -> "no image yet; `hydra image pull` and `hydra image import` bring one";
                 case RECORDINGS -> "nothing was recorded yet";
-                case EVENTS -> "nothing happened since the dashboard was opened";
+                case EVENTS -> "nothing happened yet";
                 case JOBS -> "nothing is being done";
             };
         }

@@ -167,7 +167,7 @@ class DashboardIT {
         pane.type("3").waitFor("✗ absent").waitFor("ollama");
         pane.type("1").type("s").waitFor("libvirt");
         pane.type("7").waitFor("start vm-0000").waitFor("failed");
-        pane.type("6").waitFor("start vm-0000:");
+        pane.type("6").waitFor("vm.start by user:root: failed:");
         leave(pane);
     }
 

@@ -44,6 +44,7 @@ class DashboardVmIT {
                   pool: %s
                   pool-path: %s
                 """.formatted(POOL, libvirt.folder(POOL)));
+        hydra.ok("list");
         terminal = Tmux.start(hydra.environment());
         pane = terminal.newSession(120, 30, Hydra.argv("dashboard")).waitFor("no instance yet");
     }
@@ -118,7 +119,7 @@ class DashboardVmIT {
         waitForRow("web", "◐ paused");
         pane.type("p");
         waitForRow("web", "● running");
-        pane.type("6").waitFor("resume web: done").type("1");
+        pane.type("6").waitFor("vm.resume by user:root: done").type("1");
     }
 
     @Test
