@@ -8,7 +8,7 @@ final class Menu implements Page {
     private final String title;
     private final String empty;
     private final Consumer<String> chosen;
-    private final Rows rows = new Rows();
+    private final Rows rows = new Rows(false);
 
     /** @param empty what to say when there is nothing to choose from */
     Menu(String title, List<String> choices, String empty, Consumer<String> chosen) {

@@ -7,15 +7,20 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A list as its user moves in it: what is filtered out, what is selected, what is scrolled to. The selection follows its row when rows come
- * and go around it.
+ * and go around it; but who is at the top of what happened stays there, and sees what happens.
  */
 final class Rows {
+    private final boolean newestFirst;
     private List<Row> all = List.of();
     private List<Row> shown = List.of();
     private String filter = "";
     private boolean literal;
     private int selected;
     private int top;
+
+    Rows(boolean newestFirst) {
+        this.newestFirst = newestFirst;
+    }
 
     void set(List<Row> rows) {
         all = rows;
@@ -84,6 +89,7 @@ final class Rows {
 
     private void apply() {
         var before = selected();
+        var atFirst = selected == 0;
         Pattern pattern;
         try {
             pattern = Pattern.compile(filter, Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE);
@@ -97,7 +103,7 @@ final class Rows {
                 ? all
                 : all.stream().filter(r -> matching.matcher(r.text()).find()).toList();
         select(selected);
-        if (before != null) {
+        if (before != null && !(newestFirst && atFirst)) {
             select(before.id());
         }
     }

@@ -48,7 +48,7 @@ final class Ui {
         this.forms = forms;
         this.clock = clock;
         for (var each : View.values()) {
-            rows.put(each, new Rows());
+            rows.put(each, rowsOf(each));
         }
     }
 
@@ -73,7 +73,11 @@ final class Ui {
     }
 
     private Rows rows(View of) {
-        return rows.computeIfAbsent(of, _ -> new Rows());
+        return rows.computeIfAbsent(of, Ui::rowsOf);
+    }
+
+    private static Rows rowsOf(View view) {
+        return new Rows(view == View.EVENTS || view == View.JOBS);
     }
 
     boolean inDetails() {

@@ -15,7 +15,7 @@ class RowsTest {
     }
 
     private static Rows of(String... names) {
-        var rows = new Rows();
+        var rows = new Rows(false);
         rows.set(named(names));
         return rows;
     }
@@ -33,6 +33,17 @@ class RowsTest {
         assertThat(selected(rows)).isEqualTo("d");
         rows.set(named("d"));
         assertThat(selected(rows)).isEqualTo("d");
+    }
+
+    @Test
+    void whoIsAtTheTopOfWhatHappenedStaysThere() {
+        var rows = new Rows(true);
+        rows.set(named("first"));
+        rows.set(named("second", "first"));
+        assertThat(selected(rows)).isEqualTo("second");
+        rows.move(1);
+        rows.set(named("third", "second", "first"));
+        assertThat(selected(rows)).isEqualTo("first");
     }
 
     @Test
