@@ -40,6 +40,7 @@ record Archive(Path folder) {
     static final String LOG = "terminal.log";
     static final String CAST = "terminal.cast";
     static final String MANIFEST = "MANIFEST";
+    static final String SIGNATURE = "MANIFEST.sig";
     static final String ERRORS = "recorder.err";
 
     static final ObjectMapper JSON = JsonMapper.builder()
