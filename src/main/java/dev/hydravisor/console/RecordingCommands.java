@@ -91,7 +91,8 @@ class RecordingCommands implements Commands {
             Map<String, Integer> redacted,
             List<CommandRun> commands) {}
 
-    private static final Table<CommandRun> RUNS = Table.<CommandRun>named("COMMAND", r -> PlainText.shorten(r.command()))
+    private static final Table<CommandRun> RUNS = Table.<CommandRun>named(
+                    "COMMAND", r -> PlainText.shorten(r.command()))
             .column("TIME", r -> String.format(Locale.ROOT, "%.1fs", r.time()))
             .column("BY", CommandRun::by)
             .column("STATUS", r -> status(r.status()));
@@ -127,19 +128,22 @@ class RecordingCommands implements Commands {
                         .argument("RECORDING", ARGUMENT, names.recordings())
                         .filter()
                         .output()
-                        .details("As far as the screen shows them: what stands after a prompt that ends in $ or #. The exit status is"
-                                + " known of what a model ran, and where the shell marks it (OSC 133).")
+                        .details(
+                                "As far as the screen shows them: what stands after a prompt that ends in $ or #. The exit status is"
+                                        + " known of what a model ran, and where the shell marks it (OSC 133).")
                         .example("hydra recording commands web --filter by=user")
                         .runs(in -> in.print(
-                                recordings.commands(
-                                        recordings.find(in.argument("RECORDING")).id()),
+                                recordings.commands(recordings
+                                        .find(in.argument("RECORDING"))
+                                        .id()),
                                 RUNS)),
                 HydraCommand.named("recording diff", "compare the commands of two recordings")
                         .argument("RECORDING", ARGUMENT, names.recordings())
                         .argument("OTHER", ARGUMENT, names.recordings())
                         .filter()
                         .output()
-                        .details("A line for each command: - where the first alone has it, + where the second alone has.")
+                        .details(
+                                "A line for each command: - where the first alone has it, + where the second alone has.")
                         .example("hydra recording diff web db")
                         .runs(this::diff),
                 HydraCommand.named("recording replay", "play a recording in this terminal")
@@ -286,7 +290,10 @@ class RecordingCommands implements Commands {
                 in,
                 recording,
                 new Replay.Options(
-                        speed(in.requiredOption("speed")), duration("idle-limit", in.option("idle-limit")), start, null),
+                        speed(in.requiredOption("speed")),
+                        duration("idle-limit", in.option("idle-limit")),
+                        start,
+                        null),
                 in.flag("dialog"));
     }
 

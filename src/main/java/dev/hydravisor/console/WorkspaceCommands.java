@@ -62,7 +62,11 @@ class WorkspaceCommands implements Commands {
                 HydraCommand.named("workspace open", "open an instance's workspace and enter it")
                         .argument("NAME", "the instance", names.instances())
                         .flag("detach", 'd', "open it, but do not enter it")
-                        .option("layout", "LAYOUT", "side (shell left, dialogs right), stacked (shell above) or tiled", Values.of(LAYOUTS))
+                        .option(
+                                "layout",
+                                "LAYOUT",
+                                "side (shell left, dialogs right), stacked (shell above) or tiled",
+                                Values.of(LAYOUTS))
                         .details(
                                 "Opens a tmux session with a shell in the instance and a dialog beside it for each attached"
                                         + " model, recorded; one that is open is entered as it is, and what ended in it is started again."
@@ -91,20 +95,25 @@ class WorkspaceCommands implements Commands {
                 HydraCommand.named("workspace share", "let somebody watch a workspace")
                         .argument("NAME", "the instance", names.instances())
                         .flag("read-only", "what the watcher types goes nowhere; the only way")
-                        .details("Shows the shell as it is recorded, without its secrets, as it prints. Nothing leads back into it: keys"
-                                + " but q, which leaves, do nothing.")
+                        .details(
+                                "Shows the shell as it is recorded, without its secrets, as it prints. Nothing leads back into it: keys"
+                                        + " but q, which leaves, do nothing.")
                         .example("hydra workspace share web --read-only")
                         .judged(in -> List.of(WorkspaceService.action("enter", in.argument("NAME"))))
                         .runs(this::share),
                 HydraCommand.named("workspace layout", "arrange the panes of an open workspace")
                         .argument("NAME", "the instance", names.instances())
-                        .argument("LAYOUT", "side (shell left, dialogs right), stacked (shell above) or tiled", Values.of(LAYOUTS))
+                        .argument(
+                                "LAYOUT",
+                                "side (shell left, dialogs right), stacked (shell above) or tiled",
+                                Values.of(LAYOUTS))
                         .example("hydra workspace layout web stacked")
                         .runs(this::arrange),
                 HydraCommand.named("workspace send", "type a line into the shell of an open workspace")
                         .argument("NAME", "the instance", names.instances())
                         .argument("TEXT", "one line; Enter follows", Values.any())
-                        .details("It takes the place of what is typed there so far. Who sent it stands in the recording.")
+                        .details(
+                                "It takes the place of what is typed there so far. Who sent it stands in the recording.")
                         .dryRun()
                         .example("hydra workspace send web 'systemctl status nginx'")
                         .judged(in -> List.of(WorkspaceService.action("send", in.argument("NAME"))))
@@ -125,7 +134,8 @@ class WorkspaceCommands implements Commands {
                         .runs(in -> in.out().println(workspaces.stopRecording(in.argument("NAME")))),
                 HydraCommand.named("recording pause", "record nothing of a workspace for a while")
                         .argument("NAME", "the instance", names.instances())
-                        .details("Neither terminal nor dialog. The recording stays the same; that it was paused stands in it.")
+                        .details(
+                                "Neither terminal nor dialog. The recording stays the same; that it was paused stands in it.")
                         .example("hydra recording pause web")
                         .judged(in -> List.of(WorkspaceService.recording("pause", in.argument("NAME"))))
                         .runs(in -> in.out().println(workspaces.pauseRecording(in.argument("NAME")))),
@@ -201,8 +211,9 @@ class WorkspaceCommands implements Commands {
         }
         var recording = workspaces.find(name).recording();
         if (recording == null) {
-            throw HydraException.conflict("`" + name + "` is not recorded, and a watcher sees what is recorded; `hydra recording"
-                    + " start " + name + "` begins that");
+            throw HydraException.conflict(
+                    "`" + name + "` is not recorded, and a watcher sees what is recorded; `hydra recording" + " start "
+                            + name + "` begins that");
         }
         if (!in.session().inIsTerminal() || !in.session().outIsTerminal()) {
             throw HydraException.usage("this shows the workspace on a terminal; `hydra workspace screen " + name
@@ -214,7 +225,9 @@ class WorkspaceCommands implements Commands {
 
     private void send(Invocation in) {
         if (in.dryRun()) {
-            in.out().println("type into `" + PlainText.safe(in.argument("NAME")) + "`: " + PlainText.safe(in.argument("TEXT")));
+            in.out()
+                    .println("type into `" + PlainText.safe(in.argument("NAME")) + "`: "
+                            + PlainText.safe(in.argument("TEXT")));
             return;
         }
         workspaces.send(in.argument("NAME"), in.argument("TEXT"));
@@ -228,8 +241,8 @@ class WorkspaceCommands implements Commands {
         return Arrays.stream(Layout.values())
                 .filter(l -> l.word().equals(word))
                 .findFirst()
-                .orElseThrow(() -> HydraException.usage("`" + PlainText.shorten(word) + "` is no layout; use "
-                        + String.join(", ", LAYOUTS)));
+                .orElseThrow(() -> HydraException.usage(
+                        "`" + PlainText.shorten(word) + "` is no layout; use " + String.join(", ", LAYOUTS)));
     }
 
     private void close(Invocation in) {

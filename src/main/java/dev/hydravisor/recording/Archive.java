@@ -68,6 +68,7 @@ record Archive(Path folder) {
             @Nullable String endReason,
             Origin origin,
             String hydra,
+            @Nullable Map<String, String> versions,
             @Nullable Long bytes,
             @Nullable List<String> models,
             @Nullable Map<String, Integer> redacted) {
@@ -89,6 +90,7 @@ record Archive(Path folder) {
                     endReason,
                     origin,
                     hydra,
+                    versions,
                     bytes,
                     models,
                     redacted);
@@ -113,6 +115,7 @@ record Archive(Path folder) {
                     reason,
                     origin,
                     hydra,
+                    versions,
                     terminalBytes,
                     whichModels,
                     counts);

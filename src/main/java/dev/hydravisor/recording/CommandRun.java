@@ -27,7 +27,8 @@ public record CommandRun(
         var writers = new TreeMap<Long, String>();
         for (var entry : archive.dialog()) {
             if (entry.kind().equals("handover")) {
-                writers.put((long) (entry.time() * 1e6), String.valueOf(entry.data().get("writer")));
+                writers.put(
+                        (long) (entry.time() * 1e6), String.valueOf(entry.data().get("writer")));
             }
         }
         var statuses = new HashMap<String, Integer>();
@@ -48,7 +49,8 @@ public record CommandRun(
                     }
                     var user = BY_USER.matcher(text);
                     if (user.find()) {
-                        all.add(new CommandRun(micros / 1e6, "user", user.group(1).strip(), null));
+                        all.add(new CommandRun(
+                                micros / 1e6, "user", user.group(1).strip(), null));
                     }
                 },
                 (micros, mark) -> {
@@ -64,9 +66,8 @@ public record CommandRun(
             var nonce = nonces.get(i);
             var next = i + 1 < all.size() ? (long) (all.get(i + 1).time() * 1e6) : Long.MAX_VALUE;
             var end = marked.ceilingEntry((long) (run.time() * 1e6));
-            var status = nonce != null
-                    ? statuses.get(nonce)
-                    : end != null && end.getKey() < next ? end.getValue() : null;
+            var status =
+                    nonce != null ? statuses.get(nonce) : end != null && end.getKey() < next ? end.getValue() : null;
             all.set(i, new CommandRun(run.time(), run.by(), run.command(), status));
         }
         return all;

@@ -7,7 +7,8 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 /** Settings of recordings. */
 @ConfigurationProperties("recording")
 record RecordingProperties(
-        @DefaultValue("warn") OnFailure onFailure, @DefaultValue Redact redact) {
+        @DefaultValue("warn") OnFailure onFailure,
+        @DefaultValue Redact redact) {
     /** What happens to a workspace whose recorder cannot write, as on a full disk. */
     enum OnFailure {
         /** Its border and {@code hydra doctor} say so. */

@@ -173,6 +173,7 @@ public class RecordingService {
                     null,
                     origin,
                     version(),
+                    versions(),
                     null,
                     null,
                     null));
@@ -431,7 +432,11 @@ public class RecordingService {
      */
     public void follow(String id, Writer terminal, Replay.Keys keys) throws IOException {
         var archive = archive(id);
-        Replay.follow(archive, terminal, keys, () -> archive.capturing() || metaOrGuess(archive).end() == null);
+        Replay.follow(
+                archive,
+                terminal,
+                keys,
+                () -> archive.capturing() || metaOrGuess(archive).end() == null);
     }
 
     /**
@@ -631,6 +636,7 @@ public class RecordingService {
                     null,
                     origin,
                     version(),
+                    versions(),
                     null,
                     null,
                     null);
@@ -938,6 +944,7 @@ public class RecordingService {
                     "",
                     null,
                     null,
+                    null,
                     null);
         }
     }
@@ -1196,6 +1203,20 @@ public class RecordingService {
         } catch (IOException e) {
             return "localhost";
         }
+    }
+
+    /** What else had a part in it: the kernel, the Java that ran hydra, tmux. */
+    private static Map<String, String> versions() {
+        var versions = new TreeMap<String, String>();
+        versions.put("kernel", System.getProperty("os.version"));
+        versions.put("java", System.getProperty("java.version"));
+        try {
+            var tmux = Processes.require(Duration.ofSeconds(5), List.of("tmux", "-V"));
+            versions.put("tmux", tmux.strip().replaceFirst("^tmux ", ""));
+        } catch (HydraException e) {
+            log.debug("no tmux", e);
+        }
+        return versions;
     }
 
     private static String version() {

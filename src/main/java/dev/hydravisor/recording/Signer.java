@@ -71,7 +71,8 @@ final class Signer {
 
     private static String fingerprint(String key) {
         return "key "
-                + Chain.hex(Chain.sha256().digest(Base64.getDecoder().decode(key))).substring(0, 16);
+                + Chain.hex(Chain.sha256().digest(Base64.getDecoder().decode(key)))
+                        .substring(0, 16);
     }
 
     private static byte[] text(String id, String chain) {

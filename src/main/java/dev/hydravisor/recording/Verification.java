@@ -37,8 +37,7 @@ final class Verification {
 
     private Verification() {}
 
-    static Verified verify(Archive archive, Recording recording, Chain.Read ledger, Signer signer)
-            throws IOException {
+    static Verified verify(Archive archive, Recording recording, Chain.Read ledger, Signer signer) throws IOException {
         var problems = new ArrayList<String>();
         var id = archive.folder().getFileName().toString();
         var manifest = new Chain(archive.file(Archive.MANIFEST), id).read();
@@ -101,7 +100,8 @@ final class Verification {
                 problems.add(String.valueOf(e.getMessage()));
             }
         }
-        return new Verified(id, sealed, unsealed, signed, problems.stream().distinct().toList());
+        return new Verified(
+                id, sealed, unsealed, signed, problems.stream().distinct().toList());
     }
 
     /** What the ledger says there was and is no more. */

@@ -297,7 +297,9 @@ public class WorkspaceService {
             }
             recordings.mark(recording, "resume", "user", "the recording goes on", Map.of());
             tmux.record(
-                    shell, recording, recordings.relayCommand(unended(recording).orElseThrow(() -> notRecorded(shell))));
+                    shell,
+                    recording,
+                    recordings.relayCommand(unended(recording).orElseThrow(() -> notRecorded(shell))));
             keepRecorder();
             return recording;
         }));
@@ -312,8 +314,8 @@ public class WorkspaceService {
     }
 
     private static HydraException notRecorded(Pane shell) {
-        return HydraException.conflict("`" + shell.name() + "` is not recorded; `hydra recording start " + shell.name()
-                + "` begins that");
+        return HydraException.conflict(
+                "`" + shell.name() + "` is not recorded; `hydra recording start " + shell.name() + "` begins that");
     }
 
     private void saveRecording(Workspace workspace, @Nullable String recording) {
@@ -568,8 +570,7 @@ public class WorkspaceService {
     }
 
     private boolean isPaused(String recording) {
-        return tmux.panes().orElse(List.of()).stream()
-                .anyMatch(p -> p.paused() && recording.equals(p.recording()));
+        return tmux.panes().orElse(List.of()).stream().anyMatch(p -> p.paused() && recording.equals(p.recording()));
     }
 
     private boolean look() {
@@ -599,8 +600,7 @@ public class WorkspaceService {
             }
             recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
             looked = true;
-            if (shells.entrySet().stream()
-                    .anyMatch(e -> !e.getValue().paused() && !recordings.capturing(e.getKey()))) {
+            if (shells.entrySet().stream().anyMatch(e -> !e.getValue().paused() && !recordings.capturing(e.getKey()))) {
                 keepRecorder();
             }
             shells.forEach(this::follow);

@@ -79,8 +79,7 @@ final class WorkspaceDaemon {
         }
     }
 
-    static ConfigurableApplicationContext context(
-            Path home, Path database, ShellBackend backend, String... settings) {
+    static ConfigurableApplicationContext context(Path home, Path database, ShellBackend backend, String... settings) {
         return new SpringApplicationBuilder(WorkspaceIT.App.class)
                 .web(WebApplicationType.NONE)
                 .initializers(c -> {

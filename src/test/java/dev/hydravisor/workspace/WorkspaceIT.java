@@ -270,9 +270,7 @@ class WorkspaceIT {
             Thread.sleep(millis);
             return seen.toString().contains("later-2") ? 'q' : -1;
         });
-        assertThat(seen.toString())
-                .contains("before-2", "later-2")
-                .doesNotContain("rm -rf", "\033[6n", "\033[?1003h");
+        assertThat(seen.toString()).contains("before-2", "later-2").doesNotContain("rm -rf", "\033[6n", "\033[?1003h");
         assertThat(workspaces().screen("web")).doesNotContain("rm -rf");
     }
 
@@ -286,17 +284,17 @@ class WorkspaceIT {
         assertThat(workspaces().pauseRecording("web")).isEqualTo(opened.recording());
         assertThatThrownBy(() -> workspaces().pauseRecording("web")).hasMessageContaining("paused already");
         await(() -> recording(opened).state() == Recording.State.PAUSED);
-        assertThat(bean(TmuxCheck.class).findings())
-                .allMatch(f -> f.level() == dev.hydravisor.host.Check.Level.OK);
+        assertThat(bean(TmuxCheck.class).findings()).allMatch(f -> f.level() == dev.hydravisor.host.Check.Level.OK);
         type("web", "echo two-$((1+1))");
         await(() -> workspaces().screen("web").contains("two-2"));
-        context().publishEvent(new DialogTurn(
-                "web",
-                DialogTurn.Role.USER,
-                ModelRef.parse(MODEL),
-                "off the record",
-                DialogTurn.Finish.COMPLETE,
-                Instant.now()));
+        context()
+                .publishEvent(new DialogTurn(
+                        "web",
+                        DialogTurn.Role.USER,
+                        ModelRef.parse(MODEL),
+                        "off the record",
+                        DialogTurn.Finish.COMPLETE,
+                        Instant.now()));
         tmux().run("wait-for", "-S", "hydra");
 
         assertThat(workspaces().resumeRecording("web")).isEqualTo(opened.recording());
