@@ -94,8 +94,7 @@ public class RecordingService {
     RecordingService(HydraHome home, Guard guard) {
         this(
                 home,
-                new RecordingProperties(
-                        RecordingProperties.OnFailure.WARN, new RecordingProperties.Redact(List.of())),
+                new RecordingProperties(RecordingProperties.OnFailure.WARN, new RecordingProperties.Redact(List.of())),
                 guard);
     }
 

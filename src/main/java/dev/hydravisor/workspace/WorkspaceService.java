@@ -268,17 +268,19 @@ public class WorkspaceService {
      */
     public String pauseRecording(String instance) {
         var workspace = find(instance);
-        return guard.act(recording("pause", instance), () -> locked(() -> {
-            var shell = requireShell(workspace);
-            var recording = requireRecording(shell);
-            if (shell.paused()) {
-                throw HydraException.conflict("the recording of `" + instance
-                        + "` is paused already; `hydra recording resume " + instance + "` goes on with it");
-            }
-            tmux.pause(shell);
-            recordings.mark(recording, RecordingService.PAUSE, "user", "the recording is paused", Map.of());
-            return recording;
-        }));
+        return guard.act(
+                recording("pause", instance),
+                () -> locked(() -> {
+                    var shell = requireShell(workspace);
+                    var recording = requireRecording(shell);
+                    if (shell.paused()) {
+                        throw HydraException.conflict("the recording of `" + instance
+                                + "` is paused already; `hydra recording resume " + instance + "` goes on with it");
+                    }
+                    tmux.pause(shell);
+                    recordings.mark(recording, RecordingService.PAUSE, "user", "the recording is paused", Map.of());
+                    return recording;
+                }));
     }
 
     /**
@@ -289,20 +291,22 @@ public class WorkspaceService {
      */
     public String resumeRecording(String instance) {
         var workspace = find(instance);
-        return guard.act(recording("resume", instance), () -> locked(() -> {
-            var shell = requireShell(workspace);
-            var recording = requireRecording(shell);
-            if (!shell.paused()) {
-                throw HydraException.conflict("the recording of `" + instance + "` is not paused");
-            }
-            recordings.mark(recording, "resume", "user", "the recording goes on", Map.of());
-            tmux.record(
-                    shell,
-                    recording,
-                    recordings.relayCommand(unended(recording).orElseThrow(() -> notRecorded(shell))));
-            keepRecorder();
-            return recording;
-        }));
+        return guard.act(
+                recording("resume", instance),
+                () -> locked(() -> {
+                    var shell = requireShell(workspace);
+                    var recording = requireRecording(shell);
+                    if (!shell.paused()) {
+                        throw HydraException.conflict("the recording of `" + instance + "` is not paused");
+                    }
+                    recordings.mark(recording, "resume", "user", "the recording goes on", Map.of());
+                    tmux.record(
+                            shell,
+                            recording,
+                            recordings.relayCommand(unended(recording).orElseThrow(() -> notRecorded(shell))));
+                    keepRecorder();
+                    return recording;
+                }));
     }
 
     private static String requireRecording(Pane shell) {

@@ -1,7 +1,7 @@
 package dev.hydravisor.recording;
 
-import dev.hydravisor.env.Tmux;
 import dev.hydravisor.env.Guards;
+import dev.hydravisor.env.Tmux;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.operation.Actor;
 import dev.hydravisor.operation.Request;

@@ -481,7 +481,8 @@ class RecordingServiceTest {
                 other.resolve("logs/LEDGER"),
                 folder.resolve("logs/LEDGER"),
                 java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-        var forged = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder))).verify(recording.id());
+        var forged =
+                new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder))).verify(recording.id());
         assertThat(forged.signed()).startsWith("key ");
         // With the signature that was there it does not fit.
         Files.writeString(

@@ -6,9 +6,8 @@ import com.networknt.schema.InputFormat;
 import com.networknt.schema.Schema;
 import com.networknt.schema.SchemaRegistry;
 import com.networknt.schema.SpecificationVersion;
-import dev.hydravisor.env.Guards;
 import dev.hydravisor.env.AsUser;
-import org.junit.jupiter.api.extension.ExtendWith;
+import dev.hydravisor.env.Guards;
 import dev.hydravisor.host.HydraHome;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,6 +15,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What is written is what docs/schema says. */
