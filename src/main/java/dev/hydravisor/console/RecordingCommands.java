@@ -2,6 +2,7 @@ package dev.hydravisor.console;
 
 import dev.hydravisor.host.PlainText;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.recording.CommandRun;
 import dev.hydravisor.recording.Format;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
@@ -16,7 +17,9 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jline.terminal.Attributes;
@@ -56,6 +59,7 @@ class RecordingCommands implements Commands {
                     s -> s.redacted().entrySet().stream()
                             .map(e -> e.getValue() + " " + e.getKey())
                             .collect(Collectors.joining(", ")))
+            .column("COMMANDS", s -> summary(s.commands()))
             .column("LOG", Shown::log)
             .column("COMPLAINTS", s -> String.join("; ", s.complaints()));
 
@@ -69,6 +73,7 @@ class RecordingCommands implements Commands {
             .column("STATE", v -> v.ok() ? "unchanged" : "CHANGED")
             .column("SEALED", v -> PlainText.bytes(v.sealed()))
             .column("UNSEALED", v -> v.unsealed() == 0 ? "" : PlainText.bytes(v.unsealed()))
+            .column("SIGNED", Verified::signed)
             .column("PROBLEMS", v -> String.join("; ", v.problems()));
 
     /**
@@ -77,8 +82,26 @@ class RecordingCommands implements Commands {
      * @param log the plain text, brought up to date
      * @param complaints of the recorder; empty when all went well
      * @param redacted how many secrets were taken out, by rule
+     * @param commands that were run in the shell, as far as its screen shows them
      */
-    record Shown(Recording recording, String log, List<String> complaints, java.util.Map<String, Integer> redacted) {}
+    record Shown(
+            Recording recording,
+            String log,
+            List<String> complaints,
+            Map<String, Integer> redacted,
+            List<CommandRun> commands) {}
+
+    private static final Table<CommandRun> RUNS = Table.<CommandRun>named(
+                    "COMMAND", r -> PlainText.shorten(r.command()))
+            .column("TIME", r -> String.format(Locale.ROOT, "%.1fs", r.time()))
+            .column("BY", CommandRun::by)
+            .column("STATUS", r -> status(r.status()));
+
+    private static final Table<CommandRun.Difference> DIFFERENCES = Table.<CommandRun.Difference>named(
+                    "IN", CommandRun.Difference::in)
+            .column("COMMAND", d -> PlainText.shorten(d.command()))
+            .column("FIRST", d -> status(d.first()))
+            .column("SECOND", d -> status(d.second()));
 
     private final RecordingService recordings;
     private final Names names;
@@ -101,6 +124,28 @@ class RecordingCommands implements Commands {
                         .output()
                         .example("hydra recording show web")
                         .runs(this::show),
+                HydraCommand.named("recording commands", "list the commands that were run in a recorded shell")
+                        .argument("RECORDING", ARGUMENT, names.recordings())
+                        .filter()
+                        .output()
+                        .details(
+                                "As far as the screen shows them: what stands after a prompt that ends in $ or #. The exit status is"
+                                        + " known of what a model ran, and where the shell marks it (OSC 133).")
+                        .example("hydra recording commands web --filter by=user")
+                        .runs(in -> in.print(
+                                recordings.commands(recordings
+                                        .find(in.argument("RECORDING"))
+                                        .id()),
+                                RUNS)),
+                HydraCommand.named("recording diff", "compare the commands of two recordings")
+                        .argument("RECORDING", ARGUMENT, names.recordings())
+                        .argument("OTHER", ARGUMENT, names.recordings())
+                        .filter()
+                        .output()
+                        .details(
+                                "A line for each command: - where the first alone has it, + where the second alone has.")
+                        .example("hydra recording diff web db")
+                        .runs(this::diff),
                 HydraCommand.named("recording replay", "play a recording in this terminal")
                         .argument("RECORDING", ARGUMENT, names.recordings())
                         .option("speed", "FACTOR", "times as fast as it was", Values.of("0.5", "2", "4", "8"), "1")
@@ -141,8 +186,8 @@ class RecordingCommands implements Commands {
                                 "recorded in the last so long, such as 12h",
                                 Values.of("1h", "24h", "168h"))
                         .output()
-                        .details(
-                                "Looks at the text as it stood on the screen. `hydra recording replay ID --from TIME` opens a result.")
+                        .option("open", "N", "play the Nth result, from 2 s before it", Values.of("1"))
+                        .details("Looks at the text as it stood on the screen, the newest recording first.")
                         .example("hydra recording search 'permission denied' --since 24h")
                         .runs(this::search),
                 HydraCommand.named("recording mark", "put a marker into a recording")
@@ -184,7 +229,9 @@ class RecordingCommands implements Commands {
                         .output()
                         .details(
                                 "Finds any byte that was changed, removed, moved or cut off, by the recording's own manifest and the"
-                                        + " ledger of all recordings. The exit status is 1 when something is wrong.")
+                                        + " ledger of all recordings. Who rewrites all of these is found out by the signature, which only the"
+                                        + " key in $HYDRA_HOME/keys makes: it proves nothing against who has that key. One that is"
+                                        + " not signed has not ended, or was made before there was a key. The exit status is 1 when something is wrong.")
                         .example("hydra recording verify --all")
                         .runs(this::verify),
                 HydraCommand.named("recording delete", "remove a recording for good")
@@ -206,21 +253,87 @@ class RecordingCommands implements Commands {
                         recording,
                         recordings.terminalLog(recording.id()).toString(),
                         recordings.complaints(recording.id()),
-                        recordings.redactions(recording.id())),
+                        recordings.redactions(recording.id()),
+                        recordings.commands(recording.id())),
                 SHOWN);
+    }
+
+    /** Who ran how many, and how many failed. */
+    private static String summary(List<CommandRun> commands) {
+        var by = commands.stream().collect(Collectors.groupingBy(CommandRun::by, TreeMap::new, Collectors.counting()));
+        var failed = commands.stream()
+                .filter(c -> c.status() != null && c.status() != 0)
+                .count();
+        return by.entrySet().stream()
+                        .map(e -> e.getValue() + " by " + PlainText.safe(e.getKey()))
+                        .collect(Collectors.joining(", "))
+                + (failed == 0 ? "" : "; " + failed + " failed");
+    }
+
+    private static String status(@Nullable Integer status) {
+        return status == null ? "" : status.toString();
+    }
+
+    private void diff(Invocation in) {
+        in.print(
+                recordings.diff(
+                        recordings.find(in.argument("RECORDING")).id(),
+                        recordings.find(in.argument("OTHER")).id()),
+                DIFFERENCES);
     }
 
     private void replay(Invocation in) throws IOException {
         var recording = recordings.find(in.argument("RECORDING"));
         var from = duration("from", in.option("from"));
         var start = from == null ? Duration.ZERO : from;
-        var options = new Replay.Options(
-                speed(in.requiredOption("speed")), duration("idle-limit", in.option("idle-limit")), start, null);
+        replay(
+                in,
+                recording,
+                new Replay.Options(
+                        speed(in.requiredOption("speed")),
+                        duration("idle-limit", in.option("idle-limit")),
+                        start,
+                        null),
+                in.flag("dialog"));
+    }
+
+    private void replay(Invocation in, Recording recording, Replay.Options how, boolean dialog) throws IOException {
         if (!in.session().outIsTerminal() || !in.session().inIsTerminal()) {
-            recordings.replay(recording.id(), options, in.out());
+            recordings.replay(recording.id(), how, in.out());
             in.out().println();
             return;
         }
+        var terminal = in.session().terminal();
+        onTerminal(in, recording, (out, keys) -> {
+            var options = how;
+            if (dialog) {
+                var below = recording.rows() + 1;
+                var room = terminal.getHeight() - recording.rows();
+                var shown = new java.util.ArrayDeque<String>();
+                options = new Replay.Options(how.speed(), how.idleLimit(), how.from(), text -> {
+                    shown.add(PlainText.shorten(text));
+                    while (shown.size() > Math.max(1, room)) {
+                        shown.remove();
+                    }
+                    var row = room > 0 ? below : terminal.getHeight();
+                    var lines = new StringBuilder("\0337\033[0m");
+                    for (var line : shown) {
+                        lines.append("\033[").append(row++).append(";1H\033[K").append(line);
+                    }
+                    terminal.writer().print(lines.append("\0338"));
+                });
+            }
+            recordings.replay(recording.id(), options, out, keys);
+        });
+    }
+
+    /** Shows what a terminal prints. */
+    interface Shower {
+        void show(Writer out, Replay.Keys keys) throws IOException;
+    }
+
+    /** Hands over the user's terminal, whose keys are read one by one, and takes it back as it was. */
+    static void onTerminal(Invocation in, Recording recording, Shower shower) throws IOException {
         var terminal = in.session().terminal();
         if (terminal.getWidth() < recording.cols() || terminal.getHeight() < recording.rows()) {
             in.err()
@@ -234,26 +347,8 @@ class RecordingCommands implements Commands {
         raw.setLocalFlag(Attributes.LocalFlag.ICANON, false);
         raw.setLocalFlag(Attributes.LocalFlag.ECHO, false);
         terminal.setAttributes(raw);
-        var out = new LineFeeds(terminal.writer());
-        if (in.flag("dialog")) {
-            var below = recording.rows() + 1;
-            var room = terminal.getHeight() - recording.rows();
-            var shown = new java.util.ArrayDeque<String>();
-            options = new Replay.Options(options.speed(), options.idleLimit(), start, text -> {
-                shown.add(PlainText.shorten(text));
-                while (shown.size() > Math.max(1, room)) {
-                    shown.remove();
-                }
-                var row = room > 0 ? below : terminal.getHeight();
-                var lines = new StringBuilder("\0337\033[0m");
-                for (var line : shown) {
-                    lines.append("\033[").append(row++).append(";1H\033[K").append(line);
-                }
-                terminal.writer().print(lines.append("\0338"));
-            });
-        }
         try {
-            recordings.replay(recording.id(), options, out, millis -> key(terminal, millis));
+            shower.show(new LineFeeds(terminal.writer()), millis -> key(terminal, millis));
         } finally {
             terminal.setAttributes(before);
             terminal.writer().println();
@@ -293,7 +388,7 @@ class RecordingCommands implements Commands {
         }
     }
 
-    private void search(Invocation in) {
+    private void search(Invocation in) throws IOException {
         var since = duration("since", in.option("since"));
         java.util.regex.Pattern pattern;
         try {
@@ -319,7 +414,20 @@ class RecordingCommands implements Commands {
                         in.option("instance"),
                         since == null ? null : java.time.Instant.now().minus(since)),
                 hits::add);
-        in.print(hits, HITS);
+        var open = number("open", in.option("open"));
+        if (open == null) {
+            in.print(hits, HITS);
+            return;
+        }
+        if (open < 1 || open > hits.size()) {
+            throw HydraException.notFound("there are " + hits.size() + " results; `--open` takes the number of one");
+        }
+        var hit = hits.get(open.intValue() - 1);
+        replay(
+                in,
+                recordings.find(hit.id()),
+                new Replay.Options(1, null, Duration.ofMillis((long) Math.max(0, hit.seconds() * 1000 - 2000)), null),
+                false);
     }
 
     private void mark(Invocation in) {
@@ -328,7 +436,7 @@ class RecordingCommands implements Commands {
             throw HydraException.conflict(
                     "`" + recording.id() + "` has ended; a marker goes into one that is being recorded");
         }
-        recordings.mark(recording.id(), "mark", "user", in.argument("TEXT"), java.util.Map.of());
+        recordings.mark(recording.id(), "mark", "user", in.argument("TEXT"), Map.of());
     }
 
     private void redact(Invocation in) {

@@ -6,9 +6,13 @@ import dev.hydravisor.instance.InstanceService;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.recording.RecordingService;
+import dev.hydravisor.workspace.Layout;
 import dev.hydravisor.workspace.Size;
 import dev.hydravisor.workspace.Workspace;
 import dev.hydravisor.workspace.WorkspaceService;
+import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -27,15 +31,25 @@ class WorkspaceCommands implements Commands {
             .column("AGE", w -> PlainText.age(w.created()))
             .column("REASON", w -> Objects.requireNonNullElse(w.reason(), ""));
 
+    private static final String[] LAYOUTS =
+            Arrays.stream(Layout.values()).map(Layout::word).toArray(String[]::new);
+
     private final InstanceService instances;
     private final WorkspaceService workspaces;
+    private final RecordingService recordings;
     private final Models models;
     private final Names names;
     private final HydraHome home;
 
     WorkspaceCommands(
-            InstanceService instances, WorkspaceService workspaces, Models models, Names names, HydraHome home) {
+            InstanceService instances,
+            WorkspaceService workspaces,
+            RecordingService recordings,
+            Models models,
+            Names names,
+            HydraHome home) {
         this.instances = instances;
+        this.recordings = recordings;
         this.models = models;
         this.workspaces = workspaces;
         this.names = names;
@@ -48,6 +62,11 @@ class WorkspaceCommands implements Commands {
                 HydraCommand.named("workspace open", "open an instance's workspace and enter it")
                         .argument("NAME", "the instance", names.instances())
                         .flag("detach", 'd', "open it, but do not enter it")
+                        .option(
+                                "layout",
+                                "LAYOUT",
+                                "side (shell left, dialogs right), stacked (shell above) or tiled",
+                                Values.of(LAYOUTS))
                         .details(
                                 "Opens a tmux session with a shell in the instance and a dialog beside it for each attached"
                                         + " model, recorded; one that is open is entered as it is, and what ended in it is started again."
@@ -75,11 +94,30 @@ class WorkspaceCommands implements Commands {
                         .runs(this::close),
                 HydraCommand.named("workspace share", "let somebody watch a workspace")
                         .argument("NAME", "the instance", names.instances())
-                        .flag("read-only", "what the watcher types goes nowhere; as yet the only way")
-                        .details("Enters it as a watcher. Without a terminal it prints the command that does so.")
+                        .flag("read-only", "what the watcher types goes nowhere; the only way")
+                        .details(
+                                "Shows the shell as it is recorded, without its secrets, as it prints. Nothing leads back into it: keys"
+                                        + " but q, which leaves, do nothing.")
                         .example("hydra workspace share web --read-only")
                         .judged(in -> List.of(WorkspaceService.action("enter", in.argument("NAME"))))
                         .runs(this::share),
+                HydraCommand.named("workspace layout", "arrange the panes of an open workspace")
+                        .argument("NAME", "the instance", names.instances())
+                        .argument(
+                                "LAYOUT",
+                                "side (shell left, dialogs right), stacked (shell above) or tiled",
+                                Values.of(LAYOUTS))
+                        .example("hydra workspace layout web stacked")
+                        .runs(this::arrange),
+                HydraCommand.named("workspace send", "type a line into the shell of an open workspace")
+                        .argument("NAME", "the instance", names.instances())
+                        .argument("TEXT", "one line; Enter follows", Values.any())
+                        .details(
+                                "It takes the place of what is typed there so far. Who sent it stands in the recording.")
+                        .dryRun()
+                        .example("hydra workspace send web 'systemctl status nginx'")
+                        .judged(in -> List.of(WorkspaceService.action("send", in.argument("NAME"))))
+                        .runs(this::send),
                 HydraCommand.named("workspace screen", "print what the shell shows")
                         .argument("NAME", "the instance", names.instances())
                         .example("hydra workspace screen web")
@@ -94,6 +132,18 @@ class WorkspaceCommands implements Commands {
                         .example("hydra recording stop web")
                         .judged(in -> List.of(WorkspaceService.recording("stop", in.argument("NAME"))))
                         .runs(in -> in.out().println(workspaces.stopRecording(in.argument("NAME")))),
+                HydraCommand.named("recording pause", "record nothing of a workspace for a while")
+                        .argument("NAME", "the instance", names.instances())
+                        .details(
+                                "Neither terminal nor dialog. The recording stays the same; that it was paused stands in it.")
+                        .example("hydra recording pause web")
+                        .judged(in -> List.of(WorkspaceService.recording("pause", in.argument("NAME"))))
+                        .runs(in -> in.out().println(workspaces.pauseRecording(in.argument("NAME")))),
+                HydraCommand.named("recording resume", "go on with a paused recording")
+                        .argument("NAME", "the instance", names.instances())
+                        .example("hydra recording resume web")
+                        .judged(in -> List.of(WorkspaceService.recording("resume", in.argument("NAME"))))
+                        .runs(in -> in.out().println(workspaces.resumeRecording(in.argument("NAME")))),
                 HydraCommand.named("model attach", "attach a model to an instance")
                         .argument("INSTANCE", "the instance", names.instances())
                         .optionalArgument(
@@ -141,7 +191,12 @@ class WorkspaceCommands implements Commands {
         var name = in.argument("NAME");
         var session = in.session();
         var enter = session.inIsTerminal() && session.outIsTerminal() && !in.flag("detach");
+        var wanted = in.option("layout");
+        var layout = wanted == null ? null : layout(wanted);
         workspaces.open(in.operation(), name, size(in), user());
+        if (layout != null) {
+            workspaces.arrange(name, layout);
+        }
         if (enter) {
             enter(in, name);
         } else {
@@ -149,19 +204,45 @@ class WorkspaceCommands implements Commands {
         }
     }
 
-    private void share(Invocation in) {
+    private void share(Invocation in) throws IOException {
+        var name = in.argument("NAME");
         if (!in.flag("read-only")) {
             throw HydraException.usage("pass --read-only; who may type too opens it with `hydra workspace open`");
         }
-        var command = workspaces.watchCommand(in.argument("NAME"));
-        if (in.session().inIsTerminal() && in.session().outIsTerminal()) {
-            in.exit(in.session().run(command));
-        } else {
-            in.out()
-                    .println(command.stream()
-                            .map(a -> "'" + a.replace("'", "'\\''") + "'")
-                            .collect(Collectors.joining(" ")));
+        var recording = workspaces.find(name).recording();
+        if (recording == null) {
+            throw HydraException.conflict(
+                    "`" + name + "` is not recorded, and a watcher sees what is recorded; `hydra recording" + " start "
+                            + name + "` begins that");
         }
+        if (!in.session().inIsTerminal() || !in.session().outIsTerminal()) {
+            throw HydraException.usage("this shows the workspace on a terminal; `hydra workspace screen " + name
+                    + "` prints what stands there");
+        }
+        RecordingCommands.onTerminal(
+                in, recordings.find(recording), (out, keys) -> recordings.follow(recording, out, keys));
+    }
+
+    private void send(Invocation in) {
+        if (in.dryRun()) {
+            in.out()
+                    .println("type into `" + PlainText.safe(in.argument("NAME")) + "`: "
+                            + PlainText.safe(in.argument("TEXT")));
+            return;
+        }
+        workspaces.send(in.argument("NAME"), in.argument("TEXT"));
+    }
+
+    private void arrange(Invocation in) {
+        workspaces.arrange(in.argument("NAME"), layout(in.argument("LAYOUT")));
+    }
+
+    private static Layout layout(String word) {
+        return Arrays.stream(Layout.values())
+                .filter(l -> l.word().equals(word))
+                .findFirst()
+                .orElseThrow(() -> HydraException.usage(
+                        "`" + PlainText.shorten(word) + "` is no layout; use " + String.join(", ", LAYOUTS)));
     }
 
     private void close(Invocation in) {

@@ -233,7 +233,7 @@ final class Lists {
         var role =
                 switch (r.state()) {
                     case RECORDING -> Role.BAD;
-                    case CUT_OFF -> Role.BUSY;
+                    case PAUSED, CUT_OFF -> Role.BUSY;
                     case ENDED -> Role.DIM;
                 };
         return new Row(

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Pattern;
@@ -26,6 +27,9 @@ final class Pane implements Redactor.Sink {
 
     /** Only one at a time writes a recording; the next waits until the last has read all. */
     private static final Map<String, ReentrantLock> LOCKS = new ConcurrentHashMap<>();
+
+    /** The recordings whose output is being lost. */
+    private static final Set<String> FAILING = ConcurrentHashMap.newKeySet();
 
     private static final Pattern FIELD = Pattern.compile("\"(boot|monotonic_us|wall_us|cols)\" : \"?([0-9a-f-]+)");
 
@@ -290,11 +294,11 @@ final class Pane implements Redactor.Sink {
             }
             dirty |= written > 0;
             if (written == length) {
-                failing = false;
+                failing(false);
             } else {
                 if (grown.problem != null && !failing) {
                     complain(grown.problem);
-                    failing = true;
+                    failing(true);
                 }
                 if (!lost.equals("?")) {
                     lost = Long.toString(Long.parseLong(lost) + length - written);
@@ -302,6 +306,42 @@ final class Pane implements Redactor.Sink {
             }
         } finally {
             writing.unlock();
+        }
+    }
+
+    /** Says in the border of the pane whether what it prints is lost, and wakes the daemon. */
+    private void failing(boolean is) {
+        if (is == failing) {
+            return;
+        }
+        failing = is;
+        var socket = System.getenv("HYDRA_TMUX");
+        if (socket == null) {
+            return;
+        }
+        try {
+            if (is) {
+                FAILING.add(id);
+            } else {
+                FAILING.remove(id);
+            }
+            new ProcessBuilder(
+                            "tmux",
+                            "-S",
+                            socket,
+                            "set-option",
+                            "-g",
+                            "@failing",
+                            String.join(" ", FAILING),
+                            ";",
+                            "wait-for",
+                            "-S",
+                            "hydra")
+                    .redirectErrorStream(true)
+                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+        } catch (IOException e) {
+            complain(e);
         }
     }
 
@@ -426,6 +466,7 @@ final class Pane implements Redactor.Sink {
     private void close() throws IOException {
         writing.lock();
         try {
+            failing(false);
             if (held != null) {
                 held.close();
             }

@@ -40,6 +40,7 @@ record Archive(Path folder) {
     static final String LOG = "terminal.log";
     static final String CAST = "terminal.cast";
     static final String MANIFEST = "MANIFEST";
+    static final String SIGNATURE = "MANIFEST.sig";
     static final String ERRORS = "recorder.err";
 
     static final ObjectMapper JSON = JsonMapper.builder()
@@ -67,6 +68,7 @@ record Archive(Path folder) {
             @Nullable String endReason,
             Origin origin,
             String hydra,
+            @Nullable Map<String, String> versions,
             @Nullable Long bytes,
             @Nullable List<String> models,
             @Nullable Map<String, Integer> redacted) {
@@ -88,6 +90,7 @@ record Archive(Path folder) {
                     endReason,
                     origin,
                     hydra,
+                    versions,
                     bytes,
                     models,
                     redacted);
@@ -112,6 +115,7 @@ record Archive(Path folder) {
                     reason,
                     origin,
                     hydra,
+                    versions,
                     terminalBytes,
                     whichModels,
                     counts);

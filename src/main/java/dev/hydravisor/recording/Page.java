@@ -26,8 +26,9 @@ final class Page {
                 .replace("<", "\\u003c")
                 .replace("\u2028", "\\u2028")
                 .replace("\u2029", "\\u2029"));
-        out.write(
-                " }, document.getElementById(\"player\"), { fit: \"both\", idleTimeLimit: 2 });\n</script>\n</body>\n</html>\n");
+        // Before it is played it shows how it ended. Times are those of the page: with its pauses cut short.
+        out.write(" }, document.getElementById(\"player\"), { fit: \"both\", idleTimeLimit: 2, poster: \"npt:"
+                + (archive.lastMicros() / 1_000_000 + 1) + "\" });\n</script>\n</body>\n</html>\n");
     }
 
     private static String escape(String text) {

@@ -38,6 +38,8 @@ public record Recording(
     public enum State {
         /** A recorder is at work. */
         RECORDING,
+        /** Nothing is recorded until it is resumed. */
+        PAUSED,
         /** No recorder is at work, yet nobody ended it: it can be read, and goes on when a recorder is started again. */
         CUT_OFF,
         ENDED

@@ -6,7 +6,17 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 
 /** Settings of recordings. */
 @ConfigurationProperties("recording")
-record RecordingProperties(@DefaultValue Redact redact) {
+record RecordingProperties(
+        @DefaultValue("warn") OnFailure onFailure,
+        @DefaultValue Redact redact) {
+    /** What happens to a workspace whose recorder cannot write, as on a full disk. */
+    enum OnFailure {
+        /** Its border and {@code hydra doctor} say so. */
+        WARN,
+        /** It is closed. */
+        STOP
+    }
+
     /** @param rules the user's own, beside those built in */
     record Redact(@DefaultValue List<Own> rules) {}
 

@@ -59,6 +59,9 @@ import tools.jackson.core.JacksonException;
 public class RecordingService {
     private static final Logger log = LoggerFactory.getLogger(RecordingService.class);
     private static final String PREFIX = "session-";
+    /** The kind of the entry after which nothing is recorded for a while, on request. */
+    public static final String PAUSE = "pause";
+
     private static final String LEDGER = "LEDGER";
     private static final DateTimeFormatter STAMP =
             DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmssX").withZone(ZoneOffset.UTC);
@@ -74,6 +77,7 @@ public class RecordingService {
     private final HydraHome home;
     private final RecordingProperties properties;
     private final Guard guard;
+    private final Signer signer;
     private final Map<String, Chain> manifests = new ConcurrentHashMap<>();
     private volatile Rules rules = new Rules(List.of());
     /** The last number given out in the dialog of each recording; its lock too. */
@@ -84,10 +88,14 @@ public class RecordingService {
         this.home = home;
         this.guard = guard;
         this.properties = properties;
+        this.signer = new Signer(home.root().resolve("keys"));
     }
 
     RecordingService(HydraHome home, Guard guard) {
-        this(home, new RecordingProperties(new RecordingProperties.Redact(List.of())), guard);
+        this(
+                home,
+                new RecordingProperties(RecordingProperties.OnFailure.WARN, new RecordingProperties.Redact(List.of())),
+                guard);
     }
 
     /** Makes the rules known to the recorder, and brings in order what ended while no daemon ran. */
@@ -164,6 +172,7 @@ public class RecordingService {
                     null,
                     origin,
                     version(),
+                    versions(),
                     null,
                     null,
                     null));
@@ -224,6 +233,11 @@ public class RecordingService {
     /** What is held locked while a recorder runs, by flock(1). */
     public Path recorderLock() {
         return home.run().resolve("recorder.lock");
+    }
+
+    /** True when a workspace must not go on where it cannot be recorded. */
+    public boolean stopsOnFailure() {
+        return properties.onFailure() == RecordingProperties.OnFailure.STOP;
     }
 
     /** The terminal has another size from now on. */
@@ -408,6 +422,20 @@ public class RecordingService {
     /** As {@link #replay(String, Replay.Options, Writer)}, steered by keys: pause, seek, speed, step by marker. */
     public void replay(String id, Replay.Options options, Writer terminal, Replay.Keys keys) throws IOException {
         Replay.play(archive(id), options, terminal, keys);
+    }
+
+    /**
+     * Shows what is being recorded as it is printed; what is typed meanwhile reaches no program.
+     *
+     * @throws HydraException INTERRUPTED when this thread is interrupted
+     */
+    public void follow(String id, Writer terminal, Replay.Keys keys) throws IOException {
+        var archive = archive(id);
+        Replay.follow(
+                archive,
+                terminal,
+                keys,
+                () -> archive.capturing() || metaOrGuess(archive).end() == null);
     }
 
     /**
@@ -607,6 +635,7 @@ public class RecordingService {
                     null,
                     origin,
                     version(),
+                    versions(),
                     null,
                     null,
                     null);
@@ -758,6 +787,24 @@ public class RecordingService {
         }
     }
 
+    /** The commands that were run in a recorded shell, in order, as far as its screen shows them. */
+    public List<CommandRun> commands(String id) {
+        var archive = archive(id);
+        try {
+            return CommandRun.read(archive, metaOrGuess(archive));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
+        } catch (IOException e) {
+            throw failed("cannot read the recording `" + id + "`", e);
+        }
+    }
+
+    /** What was run in one of two recordings and not in the other. */
+    public List<CommandRun.Difference> diff(String one, String other) {
+        return CommandRun.diff(commands(one), commands(other));
+    }
+
     /** The markers of a recording: what each says, by its time in seconds since the start. */
     public Map<Double, String> markers(String id) {
         try {
@@ -830,13 +877,15 @@ public class RecordingService {
         }
         var state = meta.end() != null
                 ? Recording.State.ENDED
-                : archive.capturing() ? Recording.State.RECORDING : Recording.State.CUT_OFF;
+                : archive.capturing()
+                        ? Recording.State.RECORDING
+                        : paused(archive) ? Recording.State.PAUSED : Recording.State.CUT_OFF;
         var end =
                 switch (state) {
                     case ENDED -> meta.end();
                     case CUT_OFF ->
                         meta.origin().start().plus(micros, ChronoUnit.MICROS).truncatedTo(ChronoUnit.MILLIS);
-                    case RECORDING -> null;
+                    case RECORDING, PAUSED -> null;
                 };
         return new Recording(
                 archive.folder().getFileName().toString(),
@@ -856,6 +905,15 @@ public class RecordingService {
                 (end == null ? meta.origin().elapsed() : ChronoUnit.MICROS.between(meta.start(), end)) / 1e6,
                 archive.bytes(),
                 archive.folder().toString());
+    }
+
+    private static boolean paused(Archive archive) {
+        try {
+            var last = archive.lastDialog();
+            return last != null && last.kind().equals(PAUSE);
+        } catch (IOException | JacksonException e) {
+            return false;
+        }
     }
 
     /** A recording whose meta.json is lost or damaged is still shown, played and exported. */
@@ -883,6 +941,7 @@ public class RecordingService {
                     null,
                     new Origin("", 0, ChronoUnit.MICROS.between(Instant.EPOCH, start)),
                     "",
+                    null,
                     null,
                     null,
                     null);
@@ -1068,7 +1127,13 @@ public class RecordingService {
         parts.add(micros + " end");
         var last = manifest(archive).append(parts);
         archive.force(Archive.MANIFEST);
-        ledger().append(List.of(archive.folder().getFileName() + " ended " + last));
+        conclude(archive, last);
+    }
+
+    private void conclude(Archive archive, String last) throws IOException {
+        var id = archive.folder().getFileName().toString();
+        Files.writeString(archive.file(Archive.SIGNATURE), signer.sign(id, last));
+        ledger().append(List.of(id + " ended " + last));
     }
 
     private Chain manifest(Archive archive) {
@@ -1089,7 +1154,7 @@ public class RecordingService {
         var archive = archive(id);
         try {
             synchronized (lock(archive)) { // not in the middle of its end
-                return Verification.verify(archive, read(archive), ledger().read());
+                return Verification.verify(archive, read(archive), ledger().read(), signer);
             }
         } catch (IOException e) {
             throw failed("cannot verify `" + id + "`", e);
@@ -1137,6 +1202,20 @@ public class RecordingService {
         } catch (IOException e) {
             return "localhost";
         }
+    }
+
+    /** What else had a part in it: the kernel, the Java that ran hydra, tmux. */
+    private static Map<String, String> versions() {
+        var versions = new TreeMap<String, String>();
+        versions.put("kernel", System.getProperty("os.version"));
+        versions.put("java", System.getProperty("java.version"));
+        try {
+            var tmux = Processes.require(Duration.ofSeconds(5), List.of("tmux", "-V"));
+            versions.put("tmux", tmux.strip().replaceFirst("^tmux ", ""));
+        } catch (HydraException e) {
+            log.debug("no tmux", e);
+        }
+        return versions;
     }
 
     private static String version() {

@@ -3,6 +3,12 @@ package dev.hydravisor.recording;
 import dev.hydravisor.operation.HydraException;
 import java.io.IOException;
 import java.io.Writer;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -122,6 +128,46 @@ public final class Replay {
             throw HydraException.interrupted();
         } finally {
             out.write(replay.filter.restore());
+            out.flush();
+        }
+    }
+
+    /**
+     * Draws what stands on the terminal now and goes on as it prints, until the recording ends or the user leaves. Nothing leads back:
+     * what is typed here reaches no program.
+     *
+     * @param going false once nothing more will come
+     * @throws HydraException INTERRUPTED when interrupted
+     */
+    static void follow(Archive archive, Writer out, Keys keys, java.util.function.BooleanSupplier going)
+            throws IOException {
+        var filter = new Filter();
+        var decoder = StandardCharsets.UTF_8
+                .newDecoder()
+                .onMalformedInput(CodingErrorAction.REPLACE)
+                .onUnmappableCharacter(CodingErrorAction.REPLACE);
+        var bytes = ByteBuffer.allocate(1 << 16);
+        var chars = CharBuffer.allocate(1 << 16);
+        try (var raw = FileChannel.open(archive.file(Archive.RAW), StandardOpenOption.READ)) {
+            while (true) {
+                var last = !going.getAsBoolean();
+                while (raw.read(bytes) > 0) {
+                    decoder.decode(bytes.flip(), chars, false);
+                    bytes.compact();
+                    out.write(filter.pass(chars.flip().toString()));
+                    chars.clear();
+                }
+                out.flush();
+                var key = last ? 'q' : keys.poll(50);
+                if (key == 'q' || key == 3) {
+                    return;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
+        } finally {
+            out.write(filter.restore());
             out.flush();
         }
     }

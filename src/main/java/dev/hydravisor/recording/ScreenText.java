@@ -78,7 +78,14 @@ final class ScreenText implements Vt.Handler {
         void line(long micros, String text) throws IOException, InterruptedException;
     }
 
+    /** Takes control strings. */
+    @FunctionalInterface
+    interface Marks {
+        void mark(long micros, String body);
+    }
+
     private final Lines out;
+    private Marks marks = (_, _) -> {};
     private long micros;
     private final Vt vt = new Vt(this);
     private int cols;
@@ -118,7 +125,14 @@ final class ScreenText implements Vt.Handler {
 
     /** Gives the text of a whole recording line by line, each with its time. */
     static void lines(Archive archive, Archive.Meta meta, Lines lines) throws IOException, InterruptedException {
+        lines(archive, meta, lines, (_, _) -> {});
+    }
+
+    /** As above, and the control strings that a program marks its work with (OSC). */
+    static void lines(Archive archive, Archive.Meta meta, Lines lines, Marks marks)
+            throws IOException, InterruptedException {
         var text = new ScreenText(lines, meta.cols(), meta.rows());
+        text.marks = marks;
         try {
             Events.read(archive, (micros, code, data) -> {
                 text.micros = micros;
@@ -321,7 +335,9 @@ final class ScreenText implements Vt.Handler {
 
     @Override
     public void string(char kind, String body) {
-        // Titles, colours and the like: nothing to read.
+        if (kind == ']') {
+            marks.mark(micros, body);
+        }
     }
 
     @Override

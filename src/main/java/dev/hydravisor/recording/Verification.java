@@ -37,7 +37,7 @@ final class Verification {
 
     private Verification() {}
 
-    static Verified verify(Archive archive, Recording recording, Chain.Read ledger) throws IOException {
+    static Verified verify(Archive archive, Recording recording, Chain.Read ledger, Signer signer) throws IOException {
         var problems = new ArrayList<String>();
         var id = archive.folder().getFileName().toString();
         var manifest = new Chain(archive.file(Archive.MANIFEST), id).read();
@@ -92,7 +92,16 @@ final class Verification {
         } else if (recording.state() == Recording.State.ENDED && !ended) {
             problems.add(manifest.lines().isEmpty() ? "it has no manifest" : "its manifest was cut off at the end");
         }
-        return new Verified(id, sealed, unsealed, problems.stream().distinct().toList());
+        var signed = "";
+        if (Files.exists(archive.file(Archive.SIGNATURE))) {
+            try {
+                signed = signer.check(Files.readString(archive.file(Archive.SIGNATURE)), id, manifest.last());
+            } catch (IOException e) {
+                problems.add(String.valueOf(e.getMessage()));
+            }
+        }
+        return new Verified(
+                id, sealed, unsealed, signed, problems.stream().distinct().toList());
     }
 
     /** What the ledger says there was and is no more. */

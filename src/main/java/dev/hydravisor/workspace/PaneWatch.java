@@ -18,6 +18,7 @@ import org.slf4j.LoggerFactory;
 final class PaneWatch {
     private static final long SLOW_LOOK_SECONDS = 30;
     private static final long NO_SERVER_SECONDS = 60;
+    private static final long RETRY_SECONDS = 5;
     private static final Logger log = LoggerFactory.getLogger(PaneWatch.class);
 
     private final Tmux tmux;
@@ -64,14 +65,18 @@ final class PaneWatch {
         try {
             while (!stopped) {
                 var server = false;
+                var failed = false;
                 try {
                     server = look.getAsBoolean();
                 } catch (HydraException e) {
+                    failed = true;
                     log.warn("cannot look at the panes: {}", e.text());
                 } catch (RuntimeException e) {
                     log.error("looking at the panes failed", e);
                 }
-                if (!server || !waitForChange()) {
+                if (failed) {
+                    wake.tryAcquire(RETRY_SECONDS, TimeUnit.SECONDS);
+                } else if (!server || !waitForChange()) {
                     wake.tryAcquire(NO_SERVER_SECONDS, TimeUnit.SECONDS);
                 }
                 wake.drainPermits();

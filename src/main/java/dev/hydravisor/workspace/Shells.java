@@ -281,7 +281,7 @@ public class Shells {
 
     /** Where the pane's output goes: into its recording, or else a file that is begun now. */
     private Path output(Pane pane) {
-        if (pane.recording() != null) {
+        if (pane.recording() != null && !pane.paused()) {
             if (!pane.recorded()) {
                 throw HydraException.unavailable("the recorder of the shell stopped; ask again in a moment");
             }

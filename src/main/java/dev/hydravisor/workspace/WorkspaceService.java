@@ -176,14 +176,37 @@ public class WorkspaceService {
         return guard.act(action("enter", instance), () -> tmux.attach(session));
     }
 
+    /** Arranges the panes of an open workspace; what runs in them goes on. */
+    public void arrange(String instance, Layout layout) {
+        var shell = requireShell(find(instance));
+        tmux.arrange(shell, layout.tmux);
+    }
+
     /**
-     * The argv by which a client watches an open workspace: what is typed there goes nowhere, and its size
-     * changes nothing while another client is there.
+     * Types a line into the shell, for the user; it stands in the recording.
+     *
+     * @throws HydraException USAGE for control characters; CONFLICT while a model has the shell
      */
-    public List<String> watchCommand(String instance) {
-        var argv = new ArrayList<>(attachCommand(instance));
-        argv.addAll(List.of("-f", "read-only,ignore-size"));
-        return argv;
+    public void send(String instance, String text) {
+        if (text.isBlank() || text.chars().anyMatch(Character::isISOControl)) {
+            throw HydraException.usage("give one line of text without control characters (tab, newline, escape)");
+        }
+        var shell = requireShell(find(instance));
+        var writer = tmux.format(shell, "#{@writer}");
+        if (!writer.isEmpty() && !writer.equals("user")) {
+            throw HydraException.conflict("`" + writer + "` has the shell of `" + instance
+                    + "`; wait for its end, or type /take in its dialog");
+        }
+        if (shell.dead()) {
+            throw HydraException.conflict("the shell of `" + instance + "` has ended; `hydra workspace open " + instance
+                    + "` starts it again");
+        }
+        guard.act(action("send", instance), () -> {
+            if (shell.recording() != null && !shell.paused()) {
+                recordings.mark(shell.recording(), "input", "user", text, Map.of());
+            }
+            tmux.type(shell, text);
+        });
     }
 
     /** The text on the shell's screen, a line a row, without control characters. */
@@ -229,16 +252,74 @@ public class WorkspaceService {
         return guard.act(
                 recording("stop", instance),
                 () -> locked(() -> {
-                    var recording = requireShell(workspace).recording();
-                    if (recording == null) {
-                        throw HydraException.conflict("`" + instance + "` is not recorded; `hydra recording start "
-                                + instance + "` begins that");
-                    }
+                    var recording = requireRecording(requireShell(workspace));
                     panes(workspace.instance()).forEach(tmux::unrecord);
                     saveRecording(workspace, null);
                     end(recording, "stopped by user");
                     return recording;
                 }));
+    }
+
+    /**
+     * Has nothing recorded of an open workspace until {@link #resumeRecording}; the recording stays the same.
+     *
+     * @return the recording's id
+     * @throws HydraException CONFLICT when it is not recorded, or paused already
+     */
+    public String pauseRecording(String instance) {
+        var workspace = find(instance);
+        return guard.act(
+                recording("pause", instance),
+                () -> locked(() -> {
+                    var shell = requireShell(workspace);
+                    var recording = requireRecording(shell);
+                    if (shell.paused()) {
+                        throw HydraException.conflict("the recording of `" + instance
+                                + "` is paused already; `hydra recording resume " + instance + "` goes on with it");
+                    }
+                    tmux.pause(shell);
+                    recordings.mark(recording, RecordingService.PAUSE, "user", "the recording is paused", Map.of());
+                    return recording;
+                }));
+    }
+
+    /**
+     * Goes on with a paused recording.
+     *
+     * @return the recording's id
+     * @throws HydraException CONFLICT when it is not paused
+     */
+    public String resumeRecording(String instance) {
+        var workspace = find(instance);
+        return guard.act(
+                recording("resume", instance),
+                () -> locked(() -> {
+                    var shell = requireShell(workspace);
+                    var recording = requireRecording(shell);
+                    if (!shell.paused()) {
+                        throw HydraException.conflict("the recording of `" + instance + "` is not paused");
+                    }
+                    recordings.mark(recording, "resume", "user", "the recording goes on", Map.of());
+                    tmux.record(
+                            shell,
+                            recording,
+                            recordings.relayCommand(unended(recording).orElseThrow(() -> notRecorded(shell))));
+                    keepRecorder();
+                    return recording;
+                }));
+    }
+
+    private static String requireRecording(Pane shell) {
+        var recording = shell.recording();
+        if (recording == null) {
+            throw notRecorded(shell);
+        }
+        return recording;
+    }
+
+    private static HydraException notRecorded(Pane shell) {
+        return HydraException.conflict(
+                "`" + shell.name() + "` is not recorded; `hydra recording start " + shell.name() + "` begins that");
     }
 
     private void saveRecording(Workspace workspace, @Nullable String recording) {
@@ -443,7 +524,7 @@ public class WorkspaceService {
     /** The panes whose recorder has stopped, as {@code instance} names. */
     List<String> unrecorded() {
         return tmux.panes().orElse(List.of()).stream()
-                .filter(p -> p.isShell() && p.recording() != null && !p.recorded())
+                .filter(p -> p.isShell() && p.recording() != null && !p.recorded() && !p.paused())
                 .map(Pane::name)
                 .toList();
     }
@@ -478,6 +559,7 @@ public class WorkspaceService {
                 .findByName(turn.dialogId())
                 .flatMap(i -> workspaces.findById(i.getId()))
                 .map(WorkspaceRow::recording)
+                .filter(id -> !isPaused(id))
                 .ifPresent(id -> {
                     var model = turn.model() == null ? null : turn.model().toString();
                     recordings.dialog(
@@ -489,6 +571,10 @@ public class WorkspaceService {
                                     turn.content(),
                                     Map.of("finish", turn.finish().name().toLowerCase(Locale.ROOT))));
                 });
+    }
+
+    private boolean isPaused(String recording) {
+        return tmux.panes().orElse(List.of()).stream().anyMatch(p -> p.paused() && recording.equals(p.recording()));
     }
 
     private boolean look() {
@@ -518,10 +604,13 @@ public class WorkspaceService {
             }
             recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
             looked = true;
-            if (shells.keySet().stream().anyMatch(id -> !recordings.capturing(id))) {
+            if (shells.entrySet().stream().anyMatch(e -> !e.getValue().paused() && !recordings.capturing(e.getKey()))) {
                 keepRecorder();
             }
             shells.forEach(this::follow);
+            if (recordings.stopsOnFailure()) {
+                shells.forEach(this::stopWhereItFails);
+            }
             return panes.isPresent();
         });
     }
@@ -544,7 +633,7 @@ public class WorkspaceService {
     private void follow(String recording, Pane pane) {
         var size = new Size(pane.columns(), pane.rows());
         var resized = !size.equals(sizes.get(recording));
-        var piped = pane.piped() || restartedLately(recording);
+        var piped = pane.piped() || pane.paused() || restartedLately(recording);
         if (!resized && piped) {
             return;
         }
@@ -559,6 +648,18 @@ public class WorkspaceService {
                 tmux.record(pane, recording, recordings.relayCommand(r));
             }
         });
+    }
+
+    /** By the setting {@code recording.on-failure: stop}, what is not recorded must not go on. */
+    private void stopWhereItFails(String recording, Pane pane) {
+        var complaints = recordings.complaints(recording);
+        if (!complaints.isEmpty() || !pane.paused() && !pane.piped()) {
+            log.error(
+                    "the workspace of `{}` is closed, for it is not recorded: {}",
+                    pane.name(),
+                    complaints.isEmpty() ? "the recorder stopped" : complaints.getLast());
+            close(pane.instance(), "not recorded: the recorder failed");
+        }
     }
 
     private void keepRecorder() {

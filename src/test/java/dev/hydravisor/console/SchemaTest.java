@@ -61,7 +61,8 @@ class SchemaTest {
             assertThat(FOLDER.resolve(schema.getKey())).hasContent(schema.getValue());
         }
         try (var files = Files.list(FOLDER).filter(Files::isRegularFile)) {
-            assertThat(files.map(f -> f.getFileName().toString()))
+            // Those of a recording's own files are written by hand.
+            assertThat(files.map(f -> f.getFileName().toString()).filter(f -> !f.endsWith(".schema.json")))
                     .containsExactlyInAnyOrderElementsOf(schemas.keySet());
         }
     }

@@ -354,6 +354,49 @@ class RecordingIT {
     }
 
     @Test
+    void aBrowserShowsThePageAsItStoodOnTheTerminal() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/chromium")), "chromium is installed");
+        assumeTrue(
+                RecordingService.class.getResource("player/asciinema-player.min.js") != null, "built with the player");
+        var recording = begin(60, 8);
+        var pane = run(
+                recording,
+                "printf '\\033[32mgreen\\033[0m 漢字 <b>&amp;</script>\\n'; seq 20; printf '\\033[3;5Hmiddle\\033[1mbold\\033[0m'; exec sleep 1000");
+        pane.waitFor("bold");
+        Tmux.eventually("recorded", () -> readRaw(recording).contains("bold"));
+        var screen = pane.screen().lines().map(String::strip).toList();
+        pane.kill();
+        waitUntilRecorded(recording);
+        var page = folder.resolve("web.html");
+        service.export(recording.id(), Format.HTML, page, false);
+        var dom = dev.hydravisor.host.Processes.require(
+                java.time.Duration.ofSeconds(60),
+                List.of(
+                        "chromium",
+                        "--headless",
+                        "--no-sandbox",
+                        "--disable-gpu",
+                        "--user-data-dir=" + folder.resolve("chromium"),
+                        "--host-resolver-rules=MAP * ~NOTFOUND",
+                        "--virtual-time-budget=5000",
+                        "--dump-dom",
+                        page.toUri().toString()));
+        var shown = java.util.regex.Pattern.compile(
+                        "<span class=\"ap-line\"[^>]*>(.*?)</span>(?=<span class=\"ap-line\"|</pre>)")
+                .matcher(dom)
+                .results()
+                .map(m -> m.group(1)
+                        .replaceAll("<[^>]*>", "")
+                        .replace("&lt;", "<")
+                        .replace("&amp;", "&")
+                        .strip())
+                .toList();
+        assertThat(shown)
+                .as(dom.substring(Math.max(0, dom.lastIndexOf("</script>"))))
+                .isEqualTo(screen);
+    }
+
+    @Test
     void aReplayLeavesTheTerminalAsItWas() throws Exception {
         var recording = begin(80, 24);
         var pane = run(

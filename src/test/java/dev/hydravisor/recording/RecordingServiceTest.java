@@ -412,4 +412,85 @@ class RecordingServiceTest {
                         HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INTERRUPTED));
         assertThat(cut.toString()).startsWith("a").contains("\033[?25h");
     }
+
+    @Test
+    void theCommandsOfARecordingAreKnownAndWhoRanThemAndHowTheyEnded() throws IOException {
+        var one = begin("web");
+        print(one, 1_000_000, "root@web:~# ls -l /tmp\r\ntotal 0\r\nroot@web:~# ");
+        service.mark(one.id(), "handover", "system", "`ollama:tiny` has the shell", Map.of("writer", "ollama:tiny"));
+        print(
+                one,
+                9_000_000,
+                " printf '\\33]7719;S%s\\7' 0123abcd;eval 'grep '\\''x y'\\'' f';printf '\\33]7719;E%s;%d\\7' 0123abcd $?\r\n"
+                        + "\033]7719;S0123abcd\007no\r\n\033]7719;E0123abcd;1\007root@web:~# ");
+        print(one, 10_000_000, "make all\r\n\033]133;D;2\007root@web:~# ");
+        assertThat(service.commands(one.id()))
+                .extracting(CommandRun::by, CommandRun::command, CommandRun::status)
+                .containsExactly(
+                        org.assertj.core.groups.Tuple.tuple("user", "ls -l /tmp", null),
+                        org.assertj.core.groups.Tuple.tuple("ollama:tiny", "grep 'x y' f", 1),
+                        org.assertj.core.groups.Tuple.tuple("user", "make all", 2));
+
+        var two = begin("db");
+        print(two, 1_000_000, "$ ls -l /tmp\r\n$ ");
+        print(two, 2_000_000, "make all\r\n\033]133;D;0\007$ ");
+        print(two, 3_000_000, "make test\r\n");
+        assertThat(service.diff(one.id(), two.id()))
+                .containsExactly(
+                        new CommandRun.Difference(" ", "ls -l /tmp", null, null),
+                        new CommandRun.Difference("-", "grep 'x y' f", 1, null),
+                        new CommandRun.Difference(" ", "make all", 2, 0),
+                        new CommandRun.Difference("+", "make test", null, null));
+    }
+
+    @Test
+    void whoWritesFilesManifestAndLedgerAnewIsFoundOutByTheSignature() throws IOException {
+        var recording = begin("web");
+        print(recording, 1_000, "as it was\r\n");
+        service.end(recording.id(), "closed");
+        var verified = service.verify(recording.id());
+        assertThat(verified.problems()).isEmpty();
+        assertThat(verified.signed()).isEqualTo("this home");
+        assertThat(Files.getPosixFilePermissions(folder.resolve("keys/recording.key")))
+                .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+
+        // Everything but the key is at hand: the same recording with another text, and a ledger that fits.
+        var other = folder.resolve("other");
+        var forger = new RecordingService(new HydraHome(other), Guards.in(new HydraHome(other)));
+        forger.start();
+        Files.createDirectories(other.resolve("logs/" + recording.id()));
+        for (var name : List.of("meta.json", "resize.idx", "dialog.jsonl", "terminal.idx")) {
+            if (Files.exists(recording.file(name))) {
+                Files.copy(recording.file(name), other.resolve("logs/" + recording.id() + "/" + name));
+            }
+        }
+        Files.writeString(
+                other.resolve("logs/" + recording.id() + "/meta.json"),
+                Files.readString(recording.file("meta.json")).replaceAll("\"end\" : \"[^\"]*\"", "\"end\" : null"));
+        Files.writeString(other.resolve("logs/" + recording.id() + "/terminal.raw"), "as it wasn't\r\n");
+        forger.end(recording.id(), "closed");
+        try (var files = Files.list(other.resolve("logs/" + recording.id()))) {
+            for (var file : files.toList()) {
+                Files.copy(
+                        file,
+                        recording.file(file.getFileName().toString()),
+                        java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
+        Files.copy(
+                other.resolve("logs/LEDGER"),
+                folder.resolve("logs/LEDGER"),
+                java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        var forged =
+                new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder))).verify(recording.id());
+        assertThat(forged.signed()).startsWith("key ");
+        // With the signature that was there it does not fit.
+        Files.writeString(
+                recording.file("MANIFEST.sig"),
+                new Signer(folder.resolve("keys")).sign(recording.id(), "0".repeat(64)));
+        assertThat(new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)))
+                        .verify(recording.id())
+                        .problems())
+                .containsExactly("its signature is of another manifest");
+    }
 }

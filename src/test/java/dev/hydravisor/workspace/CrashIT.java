@@ -172,7 +172,8 @@ class CrashIT {
             }
         }
         // What was printed after tmux was told to end, or died, is nobody's loss; a full disk has no room.
-        var until = killed.contains(Victim.DISK) ? room + SECOND : dead;
+        var until =
+                killed.contains(Victim.DISK) ? room + SECOND : killed.contains(Victim.RECORDER) ? dead + SECOND : dead;
         assertThat(lost.stream()
                         .filter(t -> t[1] < from - SECOND
                                 || !killed.contains(Victim.TMUX) && t[1] > until && t[1] < room - SECOND))

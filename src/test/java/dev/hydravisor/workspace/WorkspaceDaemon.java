@@ -15,6 +15,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
@@ -78,7 +79,7 @@ final class WorkspaceDaemon {
         }
     }
 
-    static ConfigurableApplicationContext context(Path home, Path database, ShellBackend backend) {
+    static ConfigurableApplicationContext context(Path home, Path database, ShellBackend backend, String... settings) {
         return new SpringApplicationBuilder(WorkspaceIT.App.class)
                 .web(WebApplicationType.NONE)
                 .initializers(c -> {
@@ -87,10 +88,13 @@ final class WorkspaceDaemon {
                     beans.registerBean(ObjectMapper.class, JsonMapper::shared);
                     beans.registerBean(ShellBackend.class, () -> backend);
                 })
-                .run(
-                        "--spring.main.banner-mode=off",
-                        "--logging.level.root=warn",
-                        "--spring.datasource.url=jdbc:h2:async:" + database,
-                        "--spring.jpa.hibernate.ddl-auto=none");
+                .run(Stream.concat(
+                                Stream.of(
+                                        "--spring.main.banner-mode=off",
+                                        "--logging.level.root=warn",
+                                        "--spring.datasource.url=jdbc:h2:async:" + database,
+                                        "--spring.jpa.hibernate.ddl-auto=none"),
+                                Stream.of(settings))
+                        .toArray(String[]::new));
     }
 }

@@ -22,6 +22,7 @@ import dev.hydravisor.workspace.Workspace.State;
 import dev.hydravisor.workspace.tmux.Pane;
 import dev.hydravisor.workspace.tmux.Tmux;
 import java.io.IOException;
+import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -253,26 +254,92 @@ class WorkspaceIT {
     }
 
     @Test
-    void aWatcherSeesTheWorkspaceAndCannotType() {
-        open("web");
-        var outer = List.of("tmux", "-S", folder.resolve("outer").toString(), "-f", "/dev/null");
-        var start = new ArrayList<>(outer);
-        start.addAll(List.of("new-session", "-d", "-x", "90", "-y", "30", "--"));
-        start.addAll(workspaces().watchCommand("web"));
-        Processes.require(Duration.ofSeconds(5), start);
-        try {
-            await(() -> workspaces().find("web").attached() == 1);
-            var press = new ArrayList<>(outer);
-            press.addAll(List.of("send-keys", "echo no-$((1+1))", "Enter"));
-            Processes.require(Duration.ofSeconds(5), press);
-            type("web", "echo yes-$((1+1))");
-            await(() -> workspaces().screen("web").contains("yes-2"));
-            assertThat(workspaces().screen("web")).doesNotContain("no-2");
-        } finally {
-            var end = new ArrayList<>(outer);
-            end.add("kill-server");
-            Processes.run(Duration.ofSeconds(5), end);
-        }
+    void aWatcherSeesTheWorkspaceAndCannotType() throws IOException {
+        var opened = open("web");
+        type("web", "echo before-$((1+1))");
+        await(() -> terminal(opened).contains("before-2"));
+        var seen = new StringWriter();
+        var keys = "rm -rf /\r".chars().iterator();
+        bean(RecordingService.class).follow(recording(opened).id(), seen, millis -> {
+            if (keys.hasNext()) {
+                return keys.nextInt();
+            }
+            if (!seen.toString().contains("later-$")) {
+                keys("web", "echo later-$((1+1)); printf '\\033[6n\\033[?1003h'");
+            }
+            Thread.sleep(millis);
+            return seen.toString().contains("later-2") ? 'q' : -1;
+        });
+        assertThat(seen.toString()).contains("before-2", "later-2").doesNotContain("rm -rf", "\033[6n", "\033[?1003h");
+        assertThat(workspaces().screen("web")).doesNotContain("rm -rf");
+    }
+
+    @Test
+    void nothingIsRecordedWhileARecordingIsPausedAndItGoesOnAfterwards() {
+        var opened = open("web");
+        type("web", "echo one-$((1+1))");
+        await(() -> terminal(opened).contains("one-2"));
+        assertThatThrownBy(() -> workspaces().resumeRecording("web")).hasMessageContaining("is not paused");
+
+        assertThat(workspaces().pauseRecording("web")).isEqualTo(opened.recording());
+        assertThatThrownBy(() -> workspaces().pauseRecording("web")).hasMessageContaining("paused already");
+        await(() -> recording(opened).state() == Recording.State.PAUSED);
+        assertThat(bean(TmuxCheck.class).findings()).allMatch(f -> f.level() == dev.hydravisor.host.Check.Level.OK);
+        type("web", "echo two-$((1+1))");
+        await(() -> workspaces().screen("web").contains("two-2"));
+        context()
+                .publishEvent(new DialogTurn(
+                        "web",
+                        DialogTurn.Role.USER,
+                        ModelRef.parse(MODEL),
+                        "off the record",
+                        DialogTurn.Finish.COMPLETE,
+                        Instant.now()));
+        tmux().run("wait-for", "-S", "hydra");
+
+        assertThat(workspaces().resumeRecording("web")).isEqualTo(opened.recording());
+        type("web", "echo three-$((1+1))");
+        await(() -> terminal(opened).contains("three-2"));
+        assertThat(terminal(opened)).doesNotContain("two-2");
+        assertThat(read(recording(opened).file("dialog.jsonl")))
+                .contains("\"pause\"", "\"resume\"")
+                .doesNotContain("off the record");
+        workspaces().close(Operation.silent(), "web");
+        assertThat(bean(RecordingService.class).verify(recording(opened).id()).problems())
+                .isEmpty();
+    }
+
+    @Test
+    void aLineIsSentAndPanesAreArranged() {
+        var opened = open("web");
+        attach("web", MODEL);
+        await(() -> screen(shell()).strip().endsWith("$"));
+        workspaces().send("web", "echo sent-$((1+1))");
+        await(() -> terminal(opened).contains("sent-2"));
+        assertThat(read(recording(opened).file("dialog.jsonl"))).contains("\"input\"", "echo sent-$((1+1))");
+        assertThatThrownBy(() -> workspaces().send("web", "a\nb")).hasMessageContaining("one line");
+        tmux().setPane(shell(), "@writer", MODEL);
+        assertThatThrownBy(() -> workspaces().send("web", "true")).hasMessageContaining("has the shell");
+
+        workspaces().arrange("web", Layout.STACKED);
+        assertThat(panes()).extracting(Pane::columns).containsOnly(120);
+        workspaces().arrange("web", Layout.SIDE);
+        assertThat(shell().columns()).isBetween(70, 73);
+        assertThat(shell().rows()).isGreaterThan(30);
+    }
+
+    @Test
+    void aWorkspaceThatCannotBeRecordedIsClosedWhereThePolicySaysSo() throws IOException {
+        context().close();
+        context = WorkspaceDaemon.context(home, folder.resolve("db"), backend, "--recording.on-failure=stop");
+        var opened = open("web");
+        await(() -> terminal(opened).contains("$ "));
+        Files.writeString(recording(opened).file("recorder.err"), "17 No space left on device\n");
+        tmux().run("wait-for", "-S", "hydra");
+
+        await(() -> recording(opened).state() == Recording.State.ENDED);
+        assertThat(recording(opened).endReason()).isEqualTo("not recorded: the recorder failed");
+        assertThat(workspaces().list()).isEmpty();
     }
 
     @Test

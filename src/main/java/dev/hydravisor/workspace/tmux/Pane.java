@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param ended why, such as {@code status 1}; null while it runs
  * @param piped true while something reads its output
  * @param stopped true while its recorder is dead and not started again yet
+ * @param paused true while its recording is paused on request
  * @param attached clients that show its session
  * @param instance the instance it belongs to
  * @param name that instance's name
@@ -31,6 +32,7 @@ public record Pane(
         @Nullable String ended,
         boolean piped,
         boolean stopped,
+        boolean paused,
         int columns,
         int rows,
         int attached,
@@ -59,6 +61,7 @@ public record Pane(
             "#{@role}",
             "#{@recording}",
             "#{@stopped}",
+            "#{@paused}",
             // last: the one field that may hold the separator
             "#{@model}");
 
@@ -71,13 +74,13 @@ public record Pane(
 
     /** True while what it prints is recorded. */
     public boolean recorded() {
-        return recording != null && piped && !stopped;
+        return recording != null && piped && !stopped && !paused;
     }
 
     /** One line of {@link #FORMAT}; empty for a pane that hydra did not make. */
     static Optional<Pane> parse(String line) {
-        var f = line.split("\\|", 18);
-        if (f.length < 18 || f[12].isEmpty()) {
+        var f = line.split("\\|", 19);
+        if (f.length < 19 || f[12].isEmpty()) {
             return Optional.empty();
         }
         var dead = f[4].equals("1");
@@ -90,6 +93,7 @@ public record Pane(
                 dead ? (f[6].isEmpty() || f[6].equals("0") ? "status " + f[5] : "signal " + f[6]) : null,
                 f[7].equals("1"),
                 f[16].equals("1"),
+                f[17].equals("1"),
                 Integer.parseInt(f[8]),
                 Integer.parseInt(f[9]),
                 Integer.parseInt(f[10]),
@@ -98,6 +102,6 @@ public record Pane(
                 f[13],
                 f[14],
                 f[15].isEmpty() ? null : f[15],
-                f[17].isEmpty() ? null : f[17]));
+                f[18].isEmpty() ? null : f[18]));
     }
 }

@@ -27,7 +27,7 @@ public class Tmux {
     private static final Duration LIMIT = Duration.ofSeconds(10);
     private static final int MAX_SOCKET_PATH = 107; // sun_path of Linux, less its closing zero
     private static final String WAKE = "hydra";
-    private static final String KEEPER = "trap '' HUP INT TERM; s=$1; shift; n=0; until \"$@\"; do "
+    private static final String KEEPER = "trap '' HUP INT TERM; s=$1; shift; n=0; until HYDRA_TMUX=\"$s\" \"$@\"; do "
             + "tmux -S \"$s\" set-option -g @stopped 1 ';' wait-for -S " + WAKE + " || n=$((n+1)); "
             + "[ $n -lt 5 ] || exit; sleep 1; tmux -S \"$s\" set-option -gu @stopped; done";
 
@@ -208,9 +208,16 @@ public class Tmux {
         run(pipe(pane.id(), List.of("tee", "-a", file.toString())));
     }
 
+    /** Has a pane's output read no more until it is recorded again. */
+    public void pause(Pane pane) {
+        run(List.of(
+                List.of("pipe-pane", "-t", pane.id()), List.of("set-option", "-p", "-t", pane.id(), "@paused", "1")));
+    }
+
     /** Has a pane's output read by {@code relay} from now on. */
     public void record(Pane pane, String recording, List<String> relay) {
         var commands = new ArrayList<>(setPane(pane.id(), Map.of("@recording", recording)));
+        commands.add(List.of("set-option", "-p", "-u", "-t", pane.id(), "@paused"));
         commands.addAll(pipe(pane.id(), relay));
         run(commands);
     }
@@ -219,6 +226,7 @@ public class Tmux {
     public void unrecord(Pane pane) {
         run(List.of(
                 List.of("pipe-pane", "-t", pane.id()),
+                List.of("set-option", "-p", "-u", "-t", pane.id(), "@paused"),
                 List.of("set-option", "-p", "-u", "-t", pane.id(), "@recording")));
     }
 
@@ -233,6 +241,14 @@ public class Tmux {
                 value.isEmpty()
                         ? List.of(List.of("set-option", "-u", "-t", session, option))
                         : List.of(List.of("set-option", "-t", session, option, value)));
+    }
+
+    /** Arranges the panes of a window by a layout of tmux's, whose main pane is the first. */
+    public void arrange(Pane first, String layout) {
+        run(List.of(
+                List.of("set-option", "-w", "-t", first.window(), "main-pane-width", "60%"),
+                List.of("set-option", "-w", "-t", first.window(), "main-pane-height", "60%"),
+                List.of("select-layout", "-t", first.window(), layout)));
     }
 
     public void killSession(String session) {

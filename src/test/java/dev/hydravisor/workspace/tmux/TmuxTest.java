@@ -42,13 +42,13 @@ class TmuxTest {
 
     @Test
     void aPaneThatHydraDidNotMakeIsPassedOver() {
-        assertThat(Pane.parse("$0|@0|%0|1|0|||0|80|24|0|1700000000||||||")).isEmpty();
+        assertThat(Pane.parse("$0|@0|%0|1|0|||0|80|24|0|1700000000|||||||")).isEmpty();
     }
 
     @Test
     void aPaneIsReadWithAllThatTmuxSaysOfIt() {
         var pane = Pane.parse("$1|@2|%3|1|1|3||1|80|24|2|1700000000|00000000-0000-0000-0000-000000000001|web|dialog|"
-                        + "session-1||ollama:a|b")
+                        + "session-1|||ollama:a|b")
                 .orElseThrow();
 
         assertThat(pane.ended()).isEqualTo("status 3");
