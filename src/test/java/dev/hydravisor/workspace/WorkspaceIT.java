@@ -75,6 +75,7 @@ class WorkspaceIT {
         "dev.hydravisor.workspace",
         "dev.hydravisor.recording",
         "dev.hydravisor.instance",
+        "dev.hydravisor.model",
         "dev.hydravisor.policy",
         "dev.hydravisor.audit"
     })
