@@ -2,6 +2,7 @@ package dev.hydravisor.recording;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.hydravisor.env.AsUser;
 import dev.hydravisor.env.Guards;
 import dev.hydravisor.env.Tmux;
 import dev.hydravisor.host.HydraHome;
@@ -17,12 +18,14 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Random terminal traffic, recorded by the real recorder and replayed into a fresh pane. {@code -Dhydra.traffic.rounds=200} and
  * {@code -Dhydra.traffic.seed=…} for more of it, and other.
  */
+@ExtendWith(AsUser.class)
 class TrafficIT {
     private static final int ROUNDS = Integer.getInteger("hydra.traffic.rounds", 6);
     private static final long SEED = Long.getLong("hydra.traffic.seed", System.nanoTime());
