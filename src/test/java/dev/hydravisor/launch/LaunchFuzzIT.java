@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.hydravisor.env.Hydra;
 import dev.hydravisor.env.RawWebSocket;
+import dev.hydravisor.env.Tmux;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.SocketTimeoutException;
@@ -113,7 +114,8 @@ class LaunchFuzzIT {
         var heap = heap();
         fuzz(random, token, FRAMES);
         assertThat(heap()).as("heap in KiB, seed %d", SEED).isLessThan(heap + SPARE_HEAP_KIB);
-        assertThat(threads()).as("threads, seed %d", SEED).isLessThan(threads + SPARE_THREADS);
+        // Tomcat lets a thread that pinged a connection linger for a second.
+        Tmux.eventually("threads as few as before, seed " + SEED, () -> threads() < threads + SPARE_THREADS);
         assertThat(hydra.ok("list", "-o", "name")).isEmpty();
         assertThat(hydra.ok("token", "list", "-o", "name")).contains("fuzz");
         assertThat(Caller.status(hydra).get("counts").has("refused")).isTrue();
@@ -226,11 +228,14 @@ class LaunchFuzzIT {
         return seed.substring(0, part.start()) + VALUES.get(random.nextInt(VALUES.size())) + seed.substring(part.end());
     }
 
-    private static int threads() throws IOException {
-        return Files.readAllLines(Path.of("/proc/" + hydra.daemon().pid() + "/status")).stream()
-                .filter(l -> l.startsWith("Threads:"))
-                .mapToInt(l -> Integer.parseInt(l.replaceAll("\\D", "")))
-                .sum();
+    private static int threads() {
+        try (var lines = Files.lines(Path.of("/proc/" + hydra.daemon().pid() + "/status"))) {
+            return lines.filter(l -> l.startsWith("Threads:"))
+                    .mapToInt(l -> Integer.parseInt(l.replaceAll("\\D", "")))
+                    .sum();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** What the daemon's heap holds after a collection, in KiB. */
