@@ -2,18 +2,16 @@ package dev.hydravisor.dashboard;
 
 import dev.hydravisor.dashboard.Form.Field;
 import dev.hydravisor.host.Mebibytes;
+import dev.hydravisor.host.ShortName;
 import dev.hydravisor.image.AllImages;
 import dev.hydravisor.operation.HydraException;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** The forms, each field with what completes and what checks it. */
 final class Forms {
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
-
     private static final List<String> NETWORKS = List.of("none", "bridge", "host");
     private static final List<String> YES_NO = List.of("yes", "no");
 
@@ -129,7 +127,7 @@ final class Forms {
         if (typed.isEmpty()) {
             return "a name is needed";
         }
-        if (typed.length() > 63 || !NAME.matcher(typed).matches()) {
+        if (!ShortName.fits(typed)) {
             return "letters, digits, single - or _";
         }
         return known.instances.stream().anyMatch(i -> i.name().equals(typed)) ? "there is one of this name" : null;

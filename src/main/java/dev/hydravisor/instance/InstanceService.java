@@ -2,7 +2,9 @@ package dev.hydravisor.instance;
 
 import static java.util.function.Function.identity;
 
+import dev.hydravisor.host.PlainText;
 import dev.hydravisor.host.Processes;
+import dev.hydravisor.host.ShortName;
 import dev.hydravisor.image.Reference;
 import dev.hydravisor.instance.Backend.Observed;
 import dev.hydravisor.instance.Backend.Ref;
@@ -27,7 +29,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.context.ApplicationEventPublisher;
@@ -40,9 +41,6 @@ public class InstanceService {
     /** How long a new or started instance may take to get its address. */
     public static final Duration ADDRESS_LIMIT = Duration.ofMinutes(3);
 
-    // A host name, a libvirt domain's name, a containerd id and a tmux session's name at once.
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
-    private static final int MAX_NAME = 63;
     private static final JsonMapper JSON = JsonMapper.shared();
 
     private final Map<Kind, Backend> backends;
@@ -78,7 +76,7 @@ public class InstanceService {
 
     /** As {@link #create(Operation, String, InstanceSpec)}, left stopped unless {@code start}. */
     public void create(Operation operation, String name, InstanceSpec spec, boolean start) {
-        checkName(name);
+        ShortName.check(name, "an instance");
         exclusively(
                 name,
                 () -> guard.<@Nullable Void>act(operation, creation(name, spec), () -> {
@@ -114,7 +112,7 @@ public class InstanceService {
 
     /** What {@link #create} would do, as its stages. Checks all that can be checked without doing anything. */
     public List<String> plan(String name, InstanceSpec spec) {
-        checkName(name);
+        ShortName.check(name, "an instance");
         guard.require(creation(name, spec));
         var known = instances.findByName(name).orElse(null);
         if (known == null) {
@@ -428,7 +426,7 @@ public class InstanceService {
         return instances
                 .findByName(name)
                 .orElseThrow(() -> HydraException.notFound(
-                        "there is no instance `" + shorten(name) + "`; `hydra list` shows what there is"));
+                        "there is no instance `" + PlainText.shorten(name) + "`; `hydra list` shows what there is"));
     }
 
     private InstanceSpec spec(InstanceRow row) {
@@ -475,17 +473,6 @@ public class InstanceService {
         } finally {
             busy.remove(name);
         }
-    }
-
-    private static void checkName(String name) {
-        if (name.length() > MAX_NAME || !NAME.matcher(name).matches()) {
-            throw HydraException.usage("`" + shorten(name) + "` is no name for an instance; use at most " + MAX_NAME
-                    + " letters and digits with single - or _ between them");
-        }
-    }
-
-    private static String shorten(String name) {
-        return dev.hydravisor.host.PlainText.shorten(name);
     }
 
     private static String label(InstanceRow row) {

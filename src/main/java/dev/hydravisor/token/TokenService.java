@@ -1,6 +1,7 @@
 package dev.hydravisor.token;
 
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.host.ShortName;
 import dev.hydravisor.inventory.TokenRow;
 import dev.hydravisor.inventory.Tokens;
 import dev.hydravisor.operation.Actor;
@@ -32,9 +33,7 @@ import tools.jackson.databind.json.JsonMapper;
  */
 @Service
 public class TokenService implements Grants {
-    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
     private static final Pattern SECRET = Pattern.compile("hyd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})");
-    private static final int LONGEST_NAME = 63;
     private static final int SALT_BYTES = 16;
 
     private final Tokens tokens;
@@ -86,10 +85,7 @@ public class TokenService implements Grants {
 
     /** What {@link #create} would refuse. */
     public void checkName(String name) {
-        if (name.length() > LONGEST_NAME || !NAME.matcher(name).matches()) {
-            throw HydraException.usage("`" + PlainText.shorten(name) + "` is no name for a token; use at most "
-                    + LONGEST_NAME + " letters and digits with single - or _ between them");
-        }
+        ShortName.check(name, "a token");
         if (list().stream().anyMatch(t -> t.name().equals(name) && t.revoked() == null)) {
             throw HydraException.conflict("there is a token `" + name + "`; `hydra token revoke " + name
                     + "` ends it, or choose another name");

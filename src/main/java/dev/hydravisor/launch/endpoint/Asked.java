@@ -2,6 +2,7 @@ package dev.hydravisor.launch.endpoint;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.host.ShortName;
 import dev.hydravisor.instance.ContainerSpec;
 import dev.hydravisor.instance.InstanceSpec;
 import dev.hydravisor.instance.VmSpec;
@@ -34,7 +35,10 @@ sealed interface Asked {
 
         Ask ask(Scope scope) {
             require("key", key, KEY);
-            require("name", name, NAME);
+            // Its service says so too, but without the field.
+            if (!ShortName.fits(name)) {
+                throw cannotBe("name", name);
+            }
             if ((vm == null) == (container == null)) {
                 throw bad("vm", "give one of `vm` and `container`");
             }
@@ -89,6 +93,7 @@ sealed interface Asked {
         private static final Pattern IMAGE = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}");
         private static final Pattern VARIABLE = Pattern.compile("(?s)[^=\\x00]+=[^\\x00]*");
         private static final Pattern USER = Pattern.compile("[A-Za-z0-9_.-]{1,32}(:[A-Za-z0-9_.-]{1,32})?");
+        private static final Pattern ARGUMENT = Pattern.compile("(?s)[^\\x00]*");
         private static final Pattern WORD = Pattern.compile("(?s)[^\\x00]+");
 
         ContainerSpec spec(Scope scope) {
@@ -99,7 +104,7 @@ sealed interface Asked {
             var variables = list(env);
             variables.forEach(v -> require("container.env", v, VARIABLE));
             var words = list(command);
-            words.forEach(w -> require("container.command", w, Pattern.compile("(?s)[^\\x00]*")));
+            words.forEach(w -> require("container.command", w, ARGUMENT));
             var net = word("container.network", network, ContainerSpec.Network.BRIDGE, ContainerSpec.Network.values());
             var published = list(ports).stream().map(Port::spec).toList();
             if (!published.isEmpty() && net != ContainerSpec.Network.BRIDGE) {
@@ -197,16 +202,17 @@ sealed interface Asked {
             @JsonProperty(required = true) String id,
             @JsonProperty(required = true) String type) implements Asked {}
 
-    /** As an instance's name may be: its service says so too, but without the field. */
-    Pattern NAME = Pattern.compile("(?=.{1,63}$)[A-Za-z0-9]+([_-][A-Za-z0-9]+)*");
-
     private static Refusal bad(String field, String message) {
         return new Refusal(422, "bad_value", field, message);
     }
 
+    private static Refusal cannotBe(String field, String value) {
+        return bad(field, "`" + field + "` cannot be `" + PlainText.shorten(value) + "`");
+    }
+
     private static String require(String field, String value, Pattern form) {
         if (!form.matcher(value).matches()) {
-            throw bad(field, "`" + field + "` cannot be `" + PlainText.shorten(value) + "`");
+            throw cannotBe(field, value);
         }
         return value;
     }
@@ -241,7 +247,7 @@ sealed interface Asked {
                 return value;
             }
         }
-        throw bad(field, "`" + field + "` cannot be `" + PlainText.shorten(given) + "`");
+        throw cannotBe(field, given);
     }
 
     private static <T> List<T> list(@Nullable List<T> given) {
