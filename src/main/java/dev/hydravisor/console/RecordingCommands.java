@@ -44,6 +44,7 @@ class RecordingCommands implements Commands {
             .column("INSTANCE", s -> s.recording().instance())
             .column("KIND", s -> s.recording().kind())
             .column("IMAGE", s -> s.recording().image())
+            .column("DIGEST", s -> s.recording().imageDigest())
             .column("TITLE", s -> s.recording().title())
             .column("USER", s -> s.recording().user())
             .column("HOST", s -> s.recording().host())
@@ -58,6 +59,11 @@ class RecordingCommands implements Commands {
                     "REDACTED",
                     s -> s.redacted().entrySet().stream()
                             .map(e -> e.getValue() + " " + e.getKey())
+                            .collect(Collectors.joining(", ")))
+            .column(
+                    "MODELS",
+                    s -> s.models().entrySet().stream()
+                            .map(e -> PlainText.safe(e.getKey() + " " + e.getValue()))
                             .collect(Collectors.joining(", ")))
             .column("COMMANDS", s -> summary(s.commands()))
             .column("LOG", Shown::log)
@@ -82,6 +88,7 @@ class RecordingCommands implements Commands {
      * @param log the plain text, brought up to date
      * @param complaints of the recorder; empty when all went well
      * @param redacted how many secrets were taken out, by rule
+     * @param models what exactly each was that took part: its digest or its ARN, as far as its provider said
      * @param commands that were run in the shell, as far as its screen shows them
      */
     record Shown(
@@ -89,6 +96,7 @@ class RecordingCommands implements Commands {
             String log,
             List<String> complaints,
             Map<String, Integer> redacted,
+            Map<String, String> models,
             List<CommandRun> commands) {}
 
     private static final Table<CommandRun> RUNS = Table.<CommandRun>named(
@@ -230,8 +238,8 @@ class RecordingCommands implements Commands {
                         .details(
                                 "Finds any byte that was changed, removed, moved or cut off, by the recording's own manifest and the"
                                         + " ledger of all recordings. Who rewrites all of these is found out by the signature, which only the"
-                                        + " key in $HYDRA_HOME/keys makes: it proves nothing against who has that key. One that is"
-                                        + " not signed has not ended, or was made before there was a key. The exit status is 1 when something is wrong.")
+                                        + " key in $HYDRA_HOME/keys makes: it proves nothing against who has that key. A signature"
+                                        + " that was removed is missed; one that is not signed has not ended. The exit status is 1 when something is wrong.")
                         .example("hydra recording verify --all")
                         .runs(this::verify),
                 HydraCommand.named("recording delete", "remove a recording for good")
@@ -254,6 +262,7 @@ class RecordingCommands implements Commands {
                         recordings.terminalLog(recording.id()).toString(),
                         recordings.complaints(recording.id()),
                         recordings.redactions(recording.id()),
+                        recordings.models(recording.id()),
                         recordings.commands(recording.id())),
                 SHOWN);
     }

@@ -72,6 +72,8 @@ public class ContainerBackend implements Backend, DisposableBean {
     private static final String ID = "dev.hydravisor.id";
     // Which home made it; also the name of that home's bridge.
     private static final String HOME = "dev.hydravisor.home";
+    // What the image's name stood for then.
+    private static final String IMAGE_DIGEST = "dev.hydravisor.image-digest";
     private static final String STARTED = "dev.hydravisor.started";
     private static final String ADDRESS = "dev.hydravisor.address";
     // How the last run ended; empty while it runs.
@@ -208,6 +210,7 @@ public class ContainerBackend implements Backend, DisposableBean {
                         .setSnapshotKey(ref.id().toString())
                         .putLabels(ID, ref.id().toString())
                         .putLabels(HOME, home)
+                        .putLabels(IMAGE_DIGEST, image.digest())
                         .putLabels(
                                 STOP_SIGNAL,
                                 Integer.toString(Signals.number(image.config().stopSignal())));
@@ -220,6 +223,11 @@ public class ContainerBackend implements Backend, DisposableBean {
             }
             watch.start();
         });
+    }
+
+    @Override
+    public String imageDigest(Ref ref, InstanceSpec spec) {
+        return require(ref).getLabelsOrDefault(IMAGE_DIGEST, "");
     }
 
     /** What can be known to be wrong before anything is made. */

@@ -76,6 +76,11 @@ public interface Backend {
     /** The argv of an interactive shell inside it: over SSH when it offers that within {@code limit}, else its console. */
     List<String> shellCommand(Ref ref, InstanceSpec spec, Duration limit);
 
+    /** The digest of the image it was made from, as {@code sha256:…}; empty where an older hydra made it. */
+    default String imageDigest(Ref ref, InstanceSpec spec) {
+        return "";
+    }
+
     /**
      * Runs a program inside it to its end, beside all shells.
      *

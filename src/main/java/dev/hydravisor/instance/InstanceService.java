@@ -264,6 +264,12 @@ public class InstanceService {
         return guard.act(action("shell", row), () -> backend(row).shellCommand(ref(row), spec(row), limit));
     }
 
+    /** The digest of the image it was made from; see {@link Backend#imageDigest}. */
+    public String imageDigest(String name) {
+        var row = row(name);
+        return backend(row).imageDigest(ref(row), spec(row));
+    }
+
     /** Runs a program in it to its end, beside all shells, for a caller that is guarded itself; errors as {@link Backend#exec}. */
     public Processes.Result exec(String name, List<String> argv, byte[] input, Duration limit) {
         var row = row(name);

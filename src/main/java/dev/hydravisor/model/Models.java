@@ -173,6 +173,12 @@ public class Models {
         return target.model().equals(ref) ? info : info.as(ref);
     }
 
+    /** What exactly answers under this name now, a preset's model for a preset; errors as {@link Provider#identity}. */
+    public String identity(ModelRef ref, Endpoint endpoint) {
+        var target = target(ref);
+        return target.provider().identity(endpoint, target.model().id());
+    }
+
     /**
      * Has a model loaded and lets it say one token, so that the next answer begins at once.
      *

@@ -35,6 +35,12 @@ public interface Provider {
     ModelInfo model(Endpoint endpoint, String id);
 
     /**
+     * What exactly answers under this name now: the digest of a downloaded model, the ARN of one of AWS's; empty where the provider does
+     * not say. Answers within seconds.
+     */
+    String identity(Endpoint endpoint, String id);
+
+    /**
      * Downloads a model; one that is there is brought up to date. A download that broke off goes on where it was.
      *
      * @throws HydraException USAGE where models are not downloaded

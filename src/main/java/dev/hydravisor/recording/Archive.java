@@ -43,6 +43,9 @@ record Archive(Path folder) {
     static final String SIGNATURE = "MANIFEST.sig";
     static final String ERRORS = "recorder.err";
 
+    /** The kind of the entry that says what exactly a model is, and its one field. */
+    static final String IDENTITY = "identity";
+
     static final ObjectMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .changeDefaultPropertyInclusion(i -> i.withValueInclusion(JsonInclude.Include.ALWAYS))
@@ -58,6 +61,7 @@ record Archive(Path folder) {
             String instanceId,
             String kind,
             String image,
+            @Nullable String imageDigest,
             String user,
             String host,
             String title,
@@ -71,6 +75,7 @@ record Archive(Path folder) {
             @Nullable Map<String, String> versions,
             @Nullable Long bytes,
             @Nullable List<String> models,
+            @Nullable Map<String, String> modelIdentities,
             @Nullable Map<String, Integer> redacted) {
         Meta titled(String other) {
             return new Meta(
@@ -80,6 +85,7 @@ record Archive(Path folder) {
                     instanceId,
                     kind,
                     image,
+                    imageDigest,
                     user,
                     host,
                     other,
@@ -93,11 +99,17 @@ record Archive(Path folder) {
                     versions,
                     bytes,
                     models,
+                    modelIdentities,
                     redacted);
         }
 
         Meta ended(
-                Instant at, String reason, long terminalBytes, List<String> whichModels, Map<String, Integer> counts) {
+                Instant at,
+                String reason,
+                long terminalBytes,
+                List<String> whichModels,
+                Map<String, String> identities,
+                Map<String, Integer> counts) {
             return new Meta(
                     format,
                     id,
@@ -105,6 +117,7 @@ record Archive(Path folder) {
                     instanceId,
                     kind,
                     image,
+                    imageDigest,
                     user,
                     host,
                     title,
@@ -118,6 +131,7 @@ record Archive(Path folder) {
                     versions,
                     terminalBytes,
                     whichModels,
+                    identities,
                     counts);
         }
     }
@@ -297,6 +311,17 @@ record Archive(Path folder) {
         return lines(DIALOG).stream()
                 .map(l -> JSON.readValue(l, DialogLine.class))
                 .toList();
+    }
+
+    /** What exactly each model was that took part, as its provider said: the last it said. */
+    Map<String, String> modelIdentities() throws IOException {
+        var identities = new TreeMap<String, String>();
+        for (var entry : dialog()) {
+            if (entry.kind().equals(IDENTITY) && entry.model() != null) {
+                identities.put(entry.model(), String.valueOf(entry.data().get(IDENTITY)));
+            }
+        }
+        return identities;
     }
 
     /** How many secrets were taken out of terminal and dialog, by rule. */

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id the name of its folder, {@code session-<start>}
  * @param kind {@code vm} or {@code container}
+ * @param imageDigest of the image the instance was made from, as {@code sha256:…}; empty where it is not known
  * @param cols width of the terminal at the start, in columns
  * @param end when the session ended, or the last moment recorded of one that was cut off; null while it is recorded
  * @param endReason why it ended; null unless it was ended properly
@@ -22,6 +23,7 @@ public record Recording(
         String instanceId,
         String kind,
         String image,
+        String imageDigest,
         String user,
         String host,
         String title,

@@ -128,8 +128,7 @@ public class RecordingService {
         var last = manifest(archive).lastLine();
         if (meta.end() != null && last != null) {
             if (last.endsWith(" end")) {
-                ledger().append(List.of(archive.folder().getFileName() + " ended "
-                        + manifest(archive).read().last()));
+                conclude(archive, manifest(archive).read().last());
             } else {
                 close(archive, ChronoUnit.MICROS.between(meta.start(), meta.end()));
             }
@@ -162,6 +161,7 @@ public class RecordingService {
                     about.instanceId(),
                     about.kind(),
                     about.image(),
+                    about.imageDigest(),
                     about.user(),
                     hostName(),
                     rules.redact(about.title(), new TreeMap<>()),
@@ -173,6 +173,7 @@ public class RecordingService {
                     origin,
                     version(),
                     versions(),
+                    null,
                     null,
                     null,
                     null));
@@ -258,13 +259,17 @@ public class RecordingService {
         return archive(id).file(Archive.RAW);
     }
 
-    /** Something happened beside the terminal. It is on the disk when this returns. */
+    /** Something happened beside the terminal. It is on the disk when this returns; a recording that has ended takes nothing more. */
     public void dialog(String id, DialogEntry entry) {
         var archive = archive(id);
         var last = lock(archive);
         try {
             synchronized (last) {
-                var origin = archive.meta().origin();
+                var meta = archive.meta();
+                if (meta.end() != null) {
+                    return;
+                }
+                var origin = meta.origin();
                 if (last[0] < 0) {
                     var line = archive.lastDialog();
                     last[0] = line == null ? 0 : line.seq();
@@ -305,6 +310,31 @@ public class RecordingService {
      */
     public void mark(String id, String kind, String role, String text, Map<String, Object> attributes) {
         dialog(id, new DialogEntry(kind, role, null, text, attributes));
+    }
+
+    /**
+     * Says what exactly a model is that takes part; it stands in {@code meta.json} at the end.
+     *
+     * @param identity a digest, or an ARN
+     */
+    public void identify(String id, String model, String identity) {
+        dialog(
+                id,
+                new DialogEntry(
+                        Archive.IDENTITY,
+                        "system",
+                        model,
+                        "`" + model + "` is " + identity,
+                        Map.of(Archive.IDENTITY, identity)));
+    }
+
+    /** What exactly each model was that took part, as far as its provider said. */
+    public Map<String, String> models(String id) {
+        try {
+            return archive(id).modelIdentities();
+        } catch (IOException e) {
+            throw failed("cannot read the recording `" + id + "`", e);
+        }
     }
 
     /**
@@ -625,6 +655,7 @@ public class RecordingService {
                     "",
                     "import",
                     "",
+                    "",
                     user,
                     hostName(),
                     rules.redact(header.title(), new TreeMap<>()),
@@ -636,6 +667,7 @@ public class RecordingService {
                     origin,
                     version(),
                     versions(),
+                    null,
                     null,
                     null,
                     null);
@@ -893,6 +925,7 @@ public class RecordingService {
                 meta.instanceId(),
                 meta.kind(),
                 meta.image(),
+                Objects.requireNonNullElse(meta.imageDigest(), ""),
                 meta.user(),
                 meta.host(),
                 meta.title(),
@@ -933,6 +966,7 @@ public class RecordingService {
                     "",
                     "",
                     "",
+                    "",
                     id,
                     80,
                     24,
@@ -941,6 +975,7 @@ public class RecordingService {
                     null,
                     new Origin("", 0, ChronoUnit.MICROS.between(Instant.EPOCH, start)),
                     "",
+                    null,
                     null,
                     null,
                     null,
@@ -1117,6 +1152,7 @@ public class RecordingService {
                         .filter(Objects::nonNull)
                         .distinct()
                         .toList(),
+                archive.modelIdentities(),
                 archive.redactions()));
         close(archive, micros);
     }
@@ -1133,7 +1169,7 @@ public class RecordingService {
     private void conclude(Archive archive, String last) throws IOException {
         var id = archive.folder().getFileName().toString();
         Files.writeString(archive.file(Archive.SIGNATURE), signer.sign(id, last));
-        ledger().append(List.of(id + " ended " + last));
+        ledger().append(List.of(id + " ended " + last + " " + Verification.SIGNED));
     }
 
     private Chain manifest(Archive archive) {

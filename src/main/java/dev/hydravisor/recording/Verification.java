@@ -21,6 +21,9 @@ final class Verification {
     /** The files that only grow. */
     static final String[] GROWING = {Archive.RAW, Archive.INDEX, Archive.RESIZES, Archive.DIALOG};
 
+    /** Ends a line of the ledger about a recording whose end was signed. */
+    static final String SIGNED = "signed";
+
     private static final Set<String> GROW = Set.of(GROWING);
 
     /** A part of a file, by its line in the manifest. */
@@ -87,7 +90,8 @@ final class Verification {
         var known = ledger.lines().stream()
                 .filter(l -> l.startsWith(id + " ended "))
                 .reduce((_, last) -> last);
-        if (known.isPresent() && !known.get().endsWith(" " + manifest.last())) {
+        var words = known.map(l -> l.split(" ", -1)).orElse(new String[0]);
+        if (words.length > 2 && !words[2].equals(manifest.last())) {
             problems.add("its manifest is not the one of its end: it was replaced, or lines were cut off");
         } else if (recording.state() == Recording.State.ENDED && !ended) {
             problems.add(manifest.lines().isEmpty() ? "it has no manifest" : "its manifest was cut off at the end");
@@ -99,6 +103,8 @@ final class Verification {
             } catch (IOException e) {
                 problems.add(String.valueOf(e.getMessage()));
             }
+        } else if (words.length > 3 && words[3].equals(SIGNED)) {
+            problems.add("its signature was removed");
         }
         return new Verified(
                 id, sealed, unsealed, signed, problems.stream().distinct().toList());

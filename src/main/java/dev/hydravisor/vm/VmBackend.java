@@ -89,6 +89,11 @@ public class VmBackend implements Backend {
     }
 
     @Override
+    public String imageDigest(Ref ref, InstanceSpec spec) {
+        return require(ref).facts().imageDigest();
+    }
+
+    @Override
     public void create(Operation operation, Ref ref, InstanceSpec spec) {
         operation.run(() -> create(operation, ref, (VmSpec) spec));
     }
@@ -134,7 +139,8 @@ public class VmBackend implements Backend {
                     seed,
                     randomMac(),
                     link,
-                    spec.user()));
+                    spec.user(),
+                    "sha256:" + image.sha256()));
         });
     }
 

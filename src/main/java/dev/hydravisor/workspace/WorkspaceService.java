@@ -12,6 +12,7 @@ import dev.hydravisor.inventory.Instances;
 import dev.hydravisor.inventory.WorkspaceRow;
 import dev.hydravisor.inventory.Workspaces;
 import dev.hydravisor.model.DialogTurn;
+import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
@@ -40,6 +41,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -80,6 +82,7 @@ public class WorkspaceService {
     private final ReentrantLock lock = new ReentrantLock();
     private final Map<String, Size> sizes = new HashMap<>();
     private final Map<String, Instant> restarted = new HashMap<>();
+    private final Set<String> identified = ConcurrentHashMap.newKeySet();
     private boolean looked;
 
     WorkspaceService(
@@ -332,17 +335,28 @@ public class WorkspaceService {
                         + "` has no shell; `hydra workspace open " + workspace.name() + "` brings it back"));
     }
 
-    private static Begin about(Instance instance, Size size, String user) {
+    private Begin about(Instance instance, Size size, String user) {
         var kind = instance.kind().name().toLowerCase(Locale.ROOT);
         return new Begin(
                 instance.name(),
                 instance.id().toString(),
                 kind,
                 instance.spec().image(),
+                imageDigest(instance.name()),
                 user,
                 size.columns(),
                 size.rows(),
                 kind + " " + instance.name());
+    }
+
+    /** Without it a recording is better than none. */
+    private String imageDigest(String instance) {
+        try {
+            return instances.imageDigest(instance);
+        } catch (HydraException e) {
+            log.warn("the image of `{}` is not known: {}", instance, e.text());
+            return "";
+        }
     }
 
     /** A workspace that ended without being closed, as by a reboot, shows what stood there before. */
@@ -562,6 +576,9 @@ public class WorkspaceService {
                 .filter(id -> !isPaused(id))
                 .ifPresent(id -> {
                     var model = turn.model() == null ? null : turn.model().toString();
+                    if (turn.model() != null) {
+                        identify(id, turn.dialogId(), turn.model());
+                    }
                     recordings.dialog(
                             id,
                             new DialogEntry(
@@ -571,6 +588,29 @@ public class WorkspaceService {
                                     turn.content(),
                                     Map.of("finish", turn.finish().name().toLowerCase(Locale.ROOT))));
                 });
+    }
+
+    /** Has it said once what exactly a model is, without holding up its answer. */
+    private void identify(String recording, String instance, ModelRef model) {
+        if (!identified.add(recording + " " + model)) {
+            return;
+        }
+        var endpoint = instanceRows
+                .findByName(instance)
+                .flatMap(i -> attachments.findByInstanceIdAndModel(i.getId(), model.toString()))
+                .map(a -> new Endpoint(
+                        JsonMapper.shared().readValue(a.endpoint(), new TypeReference<Map<String, String>>() {})))
+                .orElse(Endpoint.DEFAULT);
+        Thread.ofVirtual().name("identify").start(() -> {
+            try {
+                var identity = models.identity(model, endpoint);
+                if (!identity.isEmpty()) {
+                    recordings.identify(recording, model.toString(), identity);
+                }
+            } catch (HydraException e) {
+                log.warn("what exactly `{}` is stays unknown: {}", model, e.text());
+            }
+        });
     }
 
     private boolean isPaused(String recording) {
@@ -683,6 +723,7 @@ public class WorkspaceService {
     private void end(String recording, String reason) {
         sizes.remove(recording);
         restarted.remove(recording);
+        identified.removeIf(i -> i.startsWith(recording + " "));
         recordings.end(recording, reason);
     }
 

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.hydravisor.model.DialogFixture;
+import dev.hydravisor.model.Endpoint;
+import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.standin.BedrockStandIn;
 import dev.hydravisor.standin.StandInProcess;
 import java.io.IOException;
@@ -205,6 +207,20 @@ class FailureTableIT {
         } finally {
             daemon = good;
         }
+    }
+
+    @Test
+    void whatExactlyAModelIsIsItsDigestOrItsArn() {
+        var endpoint = Endpoint.of(environment()::get);
+        assertThat(daemon.models().identity(ModelRef.parse("ollama:echo"), endpoint))
+                .matches("sha256:[0-9a-f]{64}")
+                .isEqualTo(daemon.models().identity(ModelRef.parse("ollama:echo:latest"), endpoint));
+        assertThat(daemon.models().identity(ModelRef.parse("bedrock:echo"), endpoint))
+                .isEqualTo("arn:aws:bedrock:eu-central-1::foundation-model/echo");
+        assertThat(daemon.models().identity(ModelRef.parse("bedrock:eu.echo"), endpoint))
+                .isEqualTo("arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.echo");
+        assertThat(daemon.models().identity(ModelRef.parse("ollama:never-there"), endpoint))
+                .isEmpty();
     }
 
     @Test

@@ -86,6 +86,15 @@ class HandsInVmIT {
                 .anySatisfy(e -> assertThat(e.path("content").asString(""))
                         .contains("approved once: run_command echo from-$((40+2)) > /tmp/made; cat /tmp/made"));
         assertThat(Files.readString(folder.resolve("terminal.raw"))).contains("from-42");
+
+        hydra.ok("workspace", "close", "web");
+        var meta = JsonMapper.shared().readTree(folder.resolve("meta.json"));
+        var image = JsonMapper.shared()
+                .readTree(hydra.ok("image", "list", "-o", "json"))
+                .path(0);
+        assertThat(meta.path("image_digest").asString())
+                .isEqualTo("sha256:" + image.path("sha256").asString());
+        assertThat(meta.path("model_identities").path("ollama:tool").asString()).startsWith("sha256:");
     }
 
     private static void line(Hydra hydra, String text) {

@@ -11,6 +11,7 @@ import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.Processes;
 import dev.hydravisor.image.ImageProperties;
 import dev.hydravisor.image.OciImages;
+import dev.hydravisor.image.Reference;
 import dev.hydravisor.instance.Backend.Observed;
 import dev.hydravisor.instance.Backend.Ref;
 import dev.hydravisor.instance.ContainerSpec;
@@ -84,6 +85,10 @@ class ContainerBackendIT {
         var spec = spec(IDLE);
         backend.create(Operation.silent(), ref, spec);
         assertThat(observed(ref)).returns(State.STOPPED, Observed::state).returns(null, Observed::reason);
+        assertThat(backend.imageDigest(ref, spec))
+                .isEqualTo(images().find(Reference.parse(spec.image()))
+                        .orElseThrow()
+                        .digest());
 
         backend.start(Operation.silent(), ref, spec, LIMIT);
         assertThat(observed(ref).state()).isEqualTo(State.RUNNING);

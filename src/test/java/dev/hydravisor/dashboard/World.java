@@ -218,6 +218,7 @@ final class World {
                 id(instance).toString(),
                 "vm",
                 "debian-13",
+                "",
                 "vera",
                 "desk",
                 "vm " + instance,

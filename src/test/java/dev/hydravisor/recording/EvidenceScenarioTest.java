@@ -43,7 +43,7 @@ class EvidenceScenarioTest {
 
     /** A session of some seconds: a shell, a question, an answer, a tool call. */
     private Recording session() throws IOException {
-        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "ann", 40, 10, "vm web"));
+        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "", "ann", 40, 10, "vm web"));
         print(recording, 1_000, "$ make\r\n");
         print(recording, 2_000_000, "\033[31mmake: no rule\033[0m to make targ\r\net\r\n");
         service.dialog(recording.id(), DialogEntry.message("user", "ollama:tiny", "why does make fail?"));
@@ -178,7 +178,7 @@ class EvidenceScenarioTest {
 
     @Test
     void anOldRecordingIsRedactedAndItsNewManifestNamesTheOld() throws IOException {
-        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "ann", 40, 10, "vm web"));
+        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "", "ann", 40, 10, "vm web"));
         print(recording, 1_000, "one ghp_" + SECRET.substring(0, 5));
         print(recording, 2_000, SECRET.substring(5) + " two\r\n");
         service.end(recording.id(), "closed");

@@ -68,7 +68,7 @@ final class RecordingBench {
             cat.add(run(List.of("sh", "-c", "exec cat >\"$1\"", "sh", file.toString()), List.of(), file));
             Files.delete(file);
 
-            var recording = service.begin(new Begin("web", "id", "vm", "x", "ann", 120, 40, "web"));
+            var recording = service.begin(new Begin("web", "id", "vm", "x", "", "ann", 120, 40, "web"));
             var recorder =
                     new ProcessBuilder(service.recorderCommand()).inheritIO().start();
             hydra.add(run(service.relayCommand(recording), List.of(recorder), recording.file("terminal.raw")));
@@ -165,7 +165,7 @@ final class RecordingBench {
     }
 
     private void search(int recordings) throws Exception {
-        var first = service.begin(new Begin("web", "id", "vm", "x", "ann", 120, 40, "web"));
+        var first = service.begin(new Begin("web", "id", "vm", "x", "", "ann", 120, 40, "web"));
         print(first.file("terminal.raw"), 1_000_000);
         Files.writeString(first.file("terminal.idx"), "1000 0\n");
         service.end(first.id(), "closed");
@@ -206,7 +206,7 @@ final class RecordingBench {
     }
 
     private void seek() throws Exception {
-        var recording = service.begin(new Begin("long", "id", "vm", "x", "ann", 120, 40, "long"));
+        var recording = service.begin(new Begin("long", "id", "vm", "x", "", "ann", 120, 40, "long"));
         var raw = new StringBuilder();
         var index = new StringBuilder();
         for (int second = 0; second < 7200; second++) {

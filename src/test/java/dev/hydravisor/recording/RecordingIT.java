@@ -71,7 +71,7 @@ class RecordingIT {
     }
 
     private Recording begin(int cols, int rows) {
-        return service.begin(new Begin("web", "id-1", "vm", "debian-13", "ann", cols, rows, "web shell"));
+        return service.begin(new Begin("web", "id-1", "vm", "debian-13", "", "ann", cols, rows, "web shell"));
     }
 
     /** Runs a shell script in a pane that is recorded from its first byte. */
@@ -216,7 +216,7 @@ class RecordingIT {
     @Test
     void aSecretNeverReachesTheDiskHoweverItArrives() throws Exception {
         var secret = "16C7e42F292c6912E7710c838347Ae178B4a";
-        var recording = service.begin(new Begin("web", "id-1", "vm", "x", "ann", 50, 10, "title ghp_" + secret));
+        var recording = service.begin(new Begin("web", "id-1", "vm", "x", "", "ann", 50, 10, "title ghp_" + secret));
         var pane = tmux.newSession(50, 10, List.of("env", "PS1=$ ", "bash", "--norc"), service.relayCommand(recording));
         pane.waitFor("$");
         var typed = "export TOKEN=ghp_" + secret;

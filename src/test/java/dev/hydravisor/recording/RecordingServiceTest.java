@@ -41,7 +41,7 @@ class RecordingServiceTest {
     }
 
     private Recording begin(String instance) {
-        return service.begin(new Begin(instance, "id-1", "vm", "debian-13", "ann", 80, 24, instance + " shell"));
+        return service.begin(new Begin(instance, "id-1", "vm", "debian-13", "", "ann", 80, 24, instance + " shell"));
     }
 
     /** Writes what the recorder would have written: at each time, in microseconds, these bytes. */
@@ -342,7 +342,8 @@ class RecordingServiceTest {
     @Test
     void secretsAreTakenOutOfDialogMarkersAndTitlesAndCounted() throws IOException {
         var secret = "AKIAIOSFODNN7EXAMPLE";
-        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "ann", 80, 24, "about " + secret));
+        var recording =
+                service.begin(new Begin("web", "id-1", "vm", "debian-13", "", "ann", 80, 24, "about " + secret));
         service.dialog(recording.id(), DialogEntry.message("user", null, "my key is " + secret + " or " + secret));
         service.mark(recording.id(), "tool_call", "assistant", "run", Map.of("argv", List.of("aws", secret), "n", 3));
         for (var name : List.of("meta.json", "dialog.jsonl")) {
@@ -453,6 +454,13 @@ class RecordingServiceTest {
         assertThat(verified.signed()).isEqualTo("this home");
         assertThat(Files.getPosixFilePermissions(folder.resolve("keys/recording.key")))
                 .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+
+        // Taken away, it is missed.
+        var signature = Files.readString(recording.file("MANIFEST.sig"));
+        Files.delete(recording.file("MANIFEST.sig"));
+        assertThat(service.verify(recording.id()).problems()).containsExactly("its signature was removed");
+        Files.writeString(recording.file("MANIFEST.sig"), signature);
+        assertThat(service.verify(recording.id()).problems()).isEmpty();
 
         // Everything but the key is at hand: the same recording with another text, and a ledger that fits.
         var other = folder.resolve("other");

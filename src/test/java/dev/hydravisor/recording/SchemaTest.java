@@ -45,7 +45,7 @@ class SchemaTest {
     void everyArchiveIsAsTheSchemasSay() throws IOException {
         var service = new RecordingService(new HydraHome(folder), Guards.in(new HydraHome(folder)));
         service.start();
-        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "ann", 80, 24, "web shell"));
+        var recording = service.begin(new Begin("web", "id-1", "vm", "debian-13", "", "ann", 80, 24, "web shell"));
         service.dialog(
                 recording.id(), DialogEntry.message("user", "ollama:llama3.2", "token: ghp_" + "a1B2".repeat(9)));
         service.mark(recording.id(), "tool_call", "assistant", "ls", Map.of("argv", List.of("ls", "-l")));

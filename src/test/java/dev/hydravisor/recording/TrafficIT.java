@@ -94,7 +94,7 @@ class TrafficIT {
         for (int round = 0; round < ROUNDS; round++) {
             var cols = 20 + random.nextInt(120);
             var rows = 6 + random.nextInt(40);
-            var recording = service.begin(new Begin("web", "id", "vm", "x", "ann", cols, rows, "web"));
+            var recording = service.begin(new Begin("web", "id", "vm", "x", "", "ann", cols, rows, "web"));
             var raw = recording.file("terminal.raw");
             long printed = 0;
             var printer = printer("live" + round, cols, rows, service.relayCommand(recording), raw);
@@ -163,7 +163,7 @@ class TrafficIT {
 
     @Test
     void secretsPlantedAtRandomSplitsNeverReachTheDisk() throws Exception {
-        var recording = service.begin(new Begin("web", "id", "vm", "x", "ann", 70, 20, "web"));
+        var recording = service.begin(new Begin("web", "id", "vm", "x", "", "ann", 70, 20, "web"));
         var secrets = new ArrayList<String>();
         startRecorder();
         var printer = printer("planted", 70, 20, service.relayCommand(recording), recording.file("terminal.raw"));

@@ -97,6 +97,7 @@ public final class BedrockStandIn {
             for (String name : scripts.rows().keySet()) {
                 ObjectNode model = models.addObject()
                         .put("modelId", name)
+                        .put("modelArn", "arn:aws:bedrock:eu-central-1::foundation-model/" + name)
                         .put("modelName", name)
                         .put("providerName", "Stand-in")
                         .put("responseStreamingSupported", true);
@@ -105,7 +106,10 @@ public final class BedrockStandIn {
             answer(exchange, node);
         } else if (exchange.method().equals("GET") && path.equals("/inference-profiles")) {
             ObjectNode node = Wire.JSON.createObjectNode();
-            node.putArray("inferenceProfileSummaries").addObject().put("inferenceProfileId", "eu.echo");
+            node.putArray("inferenceProfileSummaries")
+                    .addObject()
+                    .put("inferenceProfileId", "eu.echo")
+                    .put("inferenceProfileArn", "arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.echo");
             answer(exchange, node);
         } else if (exchange.method().equals("POST") && path.matches("/model/[^/]+/converse-stream")) {
             converse(exchange, URLDecoder.decode(path.split("/")[2], StandardCharsets.UTF_8));

@@ -327,7 +327,8 @@ class VmBackendIT {
                             volumes.path(ref.id() + "-seed.iso"),
                             "52:54:00:00:00:01",
                             new Link.Network("default"),
-                            "hydra"));
+                            "hydra",
+                            ""));
         } catch (HydraException e) {
             assumeTrue(false, "libvirt offers no KVM at all here: " + e.text());
         }

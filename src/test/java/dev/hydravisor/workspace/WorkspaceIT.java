@@ -12,12 +12,15 @@ import dev.hydravisor.inventory.Attachments;
 import dev.hydravisor.inventory.Instances;
 import dev.hydravisor.inventory.Workspaces;
 import dev.hydravisor.model.DialogTurn;
+import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelRef;
+import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
 import dev.hydravisor.operation.Request;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
+import dev.hydravisor.standin.StandInProcess;
 import dev.hydravisor.workspace.Workspace.State;
 import dev.hydravisor.workspace.tmux.Pane;
 import dev.hydravisor.workspace.tmux.Tmux;
@@ -50,6 +53,8 @@ import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.ComponentScan;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.util.FileSystemUtils;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.StringNode;
 
 /** Against the real tmux, database and recorder, in a home whose name would break any careless quoting. */
 @ExtendWith(AsUser.class)
@@ -373,6 +378,40 @@ class WorkspaceIT {
                         Instant.now()));
 
         assertThat(read(recording(opened).file("dialog.jsonl"))).contains("what is up?", MODEL, "complete");
+    }
+
+    @Test
+    void theArchiveNamesTheImageAndTheModelsByTheirDigests() throws IOException {
+        try (var ollama = StandInProcess.start()) {
+            var opened = open("web");
+            var endpoint = Map.of("OLLAMA_HOST", ollama.url());
+            workspaces().attachModel(Operation.silent(), "web", "ollama:echo", endpoint);
+            for (var role : List.of(DialogTurn.Role.USER, DialogTurn.Role.ASSISTANT)) {
+                context()
+                        .publishEvent(new DialogTurn(
+                                "web",
+                                role,
+                                ModelRef.parse("ollama:echo"),
+                                "hello",
+                                DialogTurn.Finish.COMPLETE,
+                                Instant.now()));
+            }
+            var digest = bean(Models.class).identity(ModelRef.parse("ollama:echo"), new Endpoint(endpoint));
+            assertThat(digest).startsWith("sha256:");
+            await(() -> read(recording(opened).file("dialog.jsonl")).contains(digest));
+
+            workspaces().close(Operation.silent(), "web");
+            var meta = JsonMapper.shared().readTree(recording(opened).file("meta.json"));
+            assertThat(meta.path("image_digest").asString()).isEqualTo(ShellBackend.IMAGE_DIGEST);
+            assertThat(meta.path("model_identities").properties())
+                    .containsExactly(Map.entry("ollama:echo", new StringNode(digest)));
+            assertThat(read(recording(opened).file("dialog.jsonl")).split("\"identity\" *: *\"sha256", -1))
+                    .hasSize(2);
+            assertThat(bean(RecordingService.class)
+                            .verify(recording(opened).id())
+                            .problems())
+                    .isEmpty();
+        }
     }
 
     @Test

@@ -111,6 +111,30 @@ final class Bedrock implements Provider {
     }
 
     @Override
+    public String identity(Endpoint endpoint, String id) {
+        if (id.startsWith("arn:")) {
+            return id;
+        }
+        var arn = arn(get(endpoint, "/foundation-models").path("modelSummaries"), "modelId", "modelArn", id);
+        return arn.isEmpty()
+                ? arn(
+                        get(endpoint, "/inference-profiles").path("inferenceProfileSummaries"),
+                        "inferenceProfileId",
+                        "inferenceProfileArn",
+                        id)
+                : arn;
+    }
+
+    private static String arn(JsonNode list, String name, String arn, String id) {
+        return list.valueStream()
+                .filter(m -> m.path(name).asString("").equals(id))
+                .map(m -> m.path(arn).asString(""))
+                .filter(text -> text.matches("arn:[\\x21-\\x7E]+"))
+                .findFirst()
+                .orElse("");
+    }
+
+    @Override
     public OptionalInt window(Endpoint endpoint, String id) {
         return OptionalInt.of(settings.contextWindow());
     }

@@ -114,6 +114,24 @@ final class Ollama implements Provider {
     }
 
     @Override
+    public String identity(Endpoint endpoint, String id) {
+        var full = full(id);
+        return get(base(endpoint), "/api/tags")
+                .path("models")
+                .valueStream()
+                .filter(m -> m.path("name").asString("").equals(full))
+                .map(m -> m.path("digest").asString(""))
+                .filter(digest -> digest.matches("[0-9a-f]{64}"))
+                .map(digest -> "sha256:" + digest)
+                .findFirst()
+                .orElse("");
+    }
+
+    private static String full(String id) {
+        return id.substring(id.lastIndexOf('/') + 1).contains(":") ? id : id + ":latest";
+    }
+
+    @Override
     public void pull(Operation operation, Endpoint endpoint, String id) {
         var base = base(endpoint);
         var body = JSON.createObjectNode().put("model", id).toString();
@@ -355,7 +373,7 @@ final class Ollama implements Provider {
     }
 
     private @Nullable JsonNode running(URI base, String id) {
-        var full = id.substring(id.lastIndexOf('/') + 1).contains(":") ? id : id + ":latest";
+        var full = full(id);
         return get(base, "/api/ps")
                 .path("models")
                 .valueStream()

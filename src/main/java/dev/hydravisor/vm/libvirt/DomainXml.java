@@ -35,6 +35,7 @@ public final class DomainXml {
      * @param disk path of its disk, qcow2
      * @param seed path of its seed, raw
      * @param user who may log in with its key
+     * @param imageDigest of the image its disk is a clone of, as {@code sha256:…}
      */
     public record Machine(
             UUID id,
@@ -46,7 +47,8 @@ public final class DomainXml {
             String seed,
             String mac,
             Link link,
-            String user) {}
+            String user,
+            String imageDigest) {}
 
     /**
      * What a domain's document says of it.
@@ -55,19 +57,21 @@ public final class DomainXml {
      * @param mac of its first interface, lower case; null when it has none
      * @param network that interface's libvirt network; null when it is on none
      * @param forward the port of this host that leads to its SSH; 0 when there is none
+     * @param imageDigest of the image it was made from; empty when an older hydra made it
      */
     public record Facts(
             boolean ours,
             Accelerator accelerator,
             @Nullable String mac,
             @Nullable String network,
-            int forward) {}
+            int forward,
+            String imageDigest) {}
 
     static String write(Machine m) {
         var root = Xml.root("domain", "type", type(m.accelerator()));
         Xml.text(Xml.add(root, "name"), m.name());
         Xml.text(Xml.add(root, "uuid"), m.id().toString());
-        Xml.addIn(NAMESPACE, Xml.add(root, "metadata"), "hydra:instance", "user", m.user());
+        Xml.addIn(NAMESPACE, Xml.add(root, "metadata"), "hydra:instance", "user", m.user(), "image", m.imageDigest());
         Xml.text(Xml.add(root, "memory", "unit", "MiB"), Long.toString(m.memoryMib()));
         Xml.text(Xml.add(root, "vcpu"), Integer.toString(m.cpus()));
 
@@ -141,7 +145,11 @@ public final class DomainXml {
                         .filter(java.util.regex.Matcher::find)
                         .map(found -> Integer.parseInt(found.group(1)))
                         .findFirst()
-                        .orElse(0));
+                        .orElse(0),
+                Xml.at(root, "metadata/instance")
+                        .map(e -> e.getAttribute("image"))
+                        .findFirst()
+                        .orElse(""));
     }
 
     private static String type(Accelerator accelerator) {

@@ -57,6 +57,7 @@ class DomainXmlTest {
     void aForwardedPortCanBeChanged() {
         var document = DomainXml.write(machine(Accelerator.QEMU, new Link.Forward(2222)));
         assertThat(DomainXml.read(document).forward()).isEqualTo(2222);
+        assertThat(DomainXml.read(document).imageDigest()).isEqualTo("sha256:abc");
         assertThat(DomainXml.read(DomainXml.withForward(document, 40000)).forward())
                 .isEqualTo(40000);
     }
@@ -72,6 +73,7 @@ class DomainXmlTest {
                 "/seeds/" + NASTY,
                 "52:54:00:AB:CD:EF",
                 link,
-                "hydra");
+                "hydra",
+                "sha256:abc");
     }
 }
