@@ -8,6 +8,7 @@ import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jline.reader.Candidate;
 import org.jline.reader.EndOfFileException;
 import org.jline.reader.LineReader;
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 /** Lets a user at a terminal choose a model: first where it comes from, then which. */
 final class ModelMenu {
     private static final String PRESETS = "presets";
+    private static final String BACK = "back";
+    private static final String NOT_SET_UP = "not set up; sign in with `aws configure` or `aws sso login`";
 
     private final Session session;
     private final Models models;
@@ -45,7 +48,7 @@ final class ModelMenu {
                                 ? failure.text()
                                 : provider.problem() != null
                                         ? provider.problem()
-                                        : provider.setUp() ? provider.access() : "not set up"));
+                                        : provider.setUp() ? provider.access() : NOT_SET_UP));
             }
             var presets =
                     listing.models().stream().filter(m -> m.base() != null).toList();
@@ -59,16 +62,26 @@ final class ModelMenu {
                             .filter(m -> m.model().provider().equals(source))
                             .toList();
             if (offered.isEmpty()) {
-                print("there is no model of " + source + "; choose another source, or leave with Ctrl-C");
+                print(sources.stream()
+                        .filter(s -> s.name().equals(source))
+                        .map(s -> listing.failures().containsKey(source)
+                                        || s.about().equals(NOT_SET_UP)
+                                ? source + ": " + s.about()
+                                : source + " has no model; `hydra model pull " + source + ":NAME` downloads one")
+                        .findFirst()
+                        .orElseThrow());
                 continue;
             }
             var preferred = models.preferred().map(ModelRef::toString).orElse(null);
-            return models.named(ask(
-                    "model",
-                    offered.stream()
-                            .map(m -> new Choice(m.model().toString(), about(m)))
-                            .toList(),
-                    preferred));
+            var choices = new ArrayList<>(offered.stream()
+                    .map(m -> new Choice(m.model().toString(), about(m)))
+                    .toList());
+            choices.add(new Choice(BACK, "another source"));
+            var chosen = ask(
+                    "model", choices, offered.size() == 1 ? choices.getFirst().name() : preferred);
+            if (!chosen.equals(BACK)) {
+                return models.named(chosen);
+            }
         }
     }
 
@@ -92,18 +105,14 @@ final class ModelMenu {
         return String.join(", ", facts);
     }
 
-    /** Asks until one is chosen, by its number or its name; Enter alone takes {@code preferred}, or the only one. */
+    /**
+     * Asks until one is chosen, by its number, its name, or a part that no other name has; Enter alone takes {@code preferred}, or the
+     * only one.
+     */
     private String ask(String what, List<Choice> choices, @Nullable String preferred) {
         var names = choices.stream().map(Choice::name).toList();
         var fallback = names.size() == 1 ? names.getFirst() : names.contains(preferred) ? preferred : null;
-        var width = names.stream().mapToInt(String::length).max().orElse(0);
-        for (int i = 0; i < choices.size(); i++) {
-            print(
-                    "%3d  %-" + width + "s  %s",
-                    i + 1,
-                    names.get(i),
-                    choices.get(i).about());
-        }
+        show(choices, "");
         var reader = LineReaderBuilder.builder()
                 .terminal(session.terminal())
                 .completer((_, _, candidates) -> names.forEach(n -> candidates.add(new Candidate(n))))
@@ -127,7 +136,31 @@ final class ModelMenu {
             if (typed.matches("[0-9]{1,4}") && !typed.matches("0+") && Integer.parseInt(typed) <= names.size()) {
                 return names.get(Integer.parseInt(typed) - 1);
             }
-            print("type a number from 1 to " + names.size() + ", or a name; Ctrl-C leaves");
+            var part = typed.toLowerCase(Locale.ROOT);
+            var alike = part.isEmpty()
+                    ? List.<String>of()
+                    : names.stream()
+                            .filter(n -> n.toLowerCase(Locale.ROOT).contains(part))
+                            .toList();
+            if (alike.size() == 1) {
+                return alike.getFirst();
+            }
+            if (alike.isEmpty()) {
+                print("type a number from 1 to " + names.size() + ", or a part of a name; Ctrl-C leaves");
+            } else {
+                show(choices, part);
+            }
+        }
+    }
+
+    /** Those whose name holds {@code part}, with the numbers they have among all. */
+    private void show(List<Choice> choices, String part) {
+        var width = choices.stream().mapToInt(c -> c.name().length()).max().orElse(0);
+        for (int i = 0; i < choices.size(); i++) {
+            var choice = choices.get(i);
+            if (choice.name().toLowerCase(Locale.ROOT).contains(part)) {
+                print("%3d  %-" + width + "s  %s", i + 1, choice.name(), choice.about());
+            }
         }
     }
 
