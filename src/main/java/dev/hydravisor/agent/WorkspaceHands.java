@@ -21,6 +21,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,20 +62,22 @@ final class WorkspaceHands implements Hands {
     }
 
     @Override
-    public Task begin(ModelRef model) {
-        return new WorkspaceTask(model.toString(), Request.current());
+    public Task begin(ModelRef model, @Nullable String preset) {
+        return new WorkspaceTask(model.toString(), preset, Request.current());
     }
 
     private final class WorkspaceTask implements Task {
         private final String model;
+        private final @Nullable String preset;
         private final Request asked;
         private final Instant start = Instant.now();
         private int steps;
         private long tokens;
 
         /** @param asked by whom the model was asked, who also approves */
-        WorkspaceTask(String model, Request asked) {
+        WorkspaceTask(String model, @Nullable String preset, Request asked) {
             this.model = model;
+            this.preset = preset;
             this.asked = asked;
         }
 
@@ -216,6 +219,9 @@ final class WorkspaceHands implements Hands {
         private void mark(String kind, String role, String text, Map<String, Object> attributes) {
             var all = new HashMap<>(attributes);
             all.put("model", model);
+            if (preset != null) {
+                all.put("preset", preset);
+            }
             try {
                 shells.mark(instance, kind, role, text, all);
             } catch (HydraException e) {

@@ -38,7 +38,9 @@ import org.jline.reader.ParsedLine;
 import org.jline.reader.UserInterruptException;
 import org.jline.reader.Widget;
 import org.jline.reader.impl.DefaultParser;
+import org.jline.terminal.Terminal;
 import org.jline.utils.AttributedString;
+import org.jline.utils.AttributedStyle;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -353,6 +355,7 @@ final class DialogView {
             text.append("\n## ")
                     .append(turn.role().name().toLowerCase(Locale.ROOT))
                     .append(turn.role() == Role.ASSISTANT ? " (" + turn.model() + ")" : "")
+                    .append(turn.preset() == null ? "" : " as " + turn.named())
                     .append(", ")
                     .append(turn.at())
                     .append("\n\n")
@@ -446,7 +449,7 @@ final class DialogView {
 
     private void warnIfRemote(ModelInfo info) {
         if (info.remote()) {
-            line("note: `" + info.model() + "` runs on " + info.where() + ": what you say leaves this machine");
+            note("`" + info.model() + "` runs on " + info.where() + ": what you say leaves this machine");
         }
     }
 
@@ -454,12 +457,12 @@ final class DialogView {
         if (turn.role() == Role.TOOL) {
             ToolRound.parse(turn.content())
                     .calls()
-                    .forEach(c -> line("  " + c.name() + " " + PlainText.shorten(c.arguments())));
+                    .forEach(c -> exactly("  " + c.name() + " " + PlainText.shorten(c.arguments())));
             return;
         }
         var who = turn.role() == Role.SYSTEM
                 ? "system> "
-                : turn.role() == Role.USER ? PROMPT : (turn.model() == null ? "model" : turn.model()) + "> ";
+                : turn.role() == Role.USER ? PROMPT : (turn.named() == null ? "model" : turn.named()) + "> ";
         var mark = mark(turn.finish());
         var said = ForeignText.plain(turn.content()).stripTrailing();
         if (rich && turn.role() == Role.ASSISTANT && !said.isEmpty()) {
@@ -521,8 +524,33 @@ final class DialogView {
     }
 
     private void line(String text) {
+        line(text, AttributedStyle.DEFAULT);
+    }
+
+    /** At a terminal no word is broken. */
+    private void line(String text, AttributedStyle style) {
+        if (!rich) {
+            exactly(text);
+            return;
+        }
+        for (var line : Markdown.wrap(new AttributedString(PlainText.safe(text), style), columns(session.terminal()))) {
+            out.println(Markdown.ansi(line));
+        }
+        out.flush();
+    }
+
+    /** As it is, blanks and all: what is asked for word for word. */
+    private void exactly(String text) {
         (interactive ? out : session.err()).println(PlainText.safe(text));
         (interactive ? out : session.err()).flush();
+    }
+
+    private void note(String text) {
+        line("note: " + text, Markdown.DIM);
+    }
+
+    private static int columns(Terminal terminal) {
+        return terminal.getWidth() > 0 ? terminal.getWidth() : 80;
     }
 
     private void error(String text) {
@@ -547,8 +575,8 @@ final class DialogView {
                 return new Answer.No();
             }
             line(dialog.model() + " wants to " + request.tool() + ":");
-            line("  " + request.subject());
-            request.detail().lines().forEach(DialogView.this::line);
+            exactly("  " + request.subject());
+            request.detail().lines().forEach(DialogView.this::exactly);
             while (true) {
                 var shown = System.nanoTime();
                 var answer = read("allow? " + CHOICES + (request.editable() ? ", [e]dit" : "") + "> ", "");
@@ -594,7 +622,7 @@ final class DialogView {
         @Override
         public void tell(String text) {
             printer.end();
-            line("  " + text);
+            exactly("  " + text);
         }
     }
 
@@ -673,7 +701,7 @@ final class DialogView {
         @Override
         public void notice(String line) {
             end();
-            line("note: " + line);
+            note(line);
         }
 
         private void print(String text) {

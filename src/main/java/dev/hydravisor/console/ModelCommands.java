@@ -50,6 +50,7 @@ final class ModelCommands implements Commands {
             .column("ABILITIES", m -> String.join(", ", m.abilities()))
             .column("LOADED", m -> m.loaded() ? "yes" : "no")
             .column("WHERE", ModelInfo::where)
+            .column("IDENTITY", ModelInfo::identity)
             .column("BASE", m -> m.base() == null ? "" : m.base().toString());
     private static final Table<Models.Reach> PROVIDERS = Table.<Models.Reach>named("PROVIDER", Models.Reach::provider)
             .column("SET UP", r -> r.setUp() ? "yes" : "no")
@@ -234,6 +235,8 @@ final class ModelCommands implements Commands {
     /** An answer for a program. */
     private record Asked(
             String model,
+            @Nullable String preset,
+            @Nullable String identity,
             String answer,
             String finish,
             long questionTokens,
@@ -285,7 +288,9 @@ final class ModelCommands implements Commands {
         var usage = dialog.usage();
         in.print(
                 new Asked(
-                        dialog.model().toString(),
+                        String.valueOf(answer.model()),
+                        answer.preset(),
+                        answer.identity(),
                         answer.content(),
                         answer.finish().name().toLowerCase(Locale.ROOT),
                         usage.questionTokens(),
@@ -321,7 +326,7 @@ final class ModelCommands implements Commands {
             return models.named(typed);
         }
         return dialogs.history(id).reversed().stream()
-                .map(DialogTurn::model)
+                .map(DialogTurn::named)
                 .filter(Objects::nonNull)
                 .findFirst()
                 .orElseGet(() -> named(models, null));

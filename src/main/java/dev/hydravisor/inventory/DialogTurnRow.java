@@ -1,5 +1,6 @@
 package dev.hydravisor.inventory;
 
+import jakarta.persistence.Column;
 import jakarta.persistence.Entity;
 import jakarta.persistence.GeneratedValue;
 import jakarta.persistence.GenerationType;
@@ -19,6 +20,11 @@ public class DialogTurnRow {
     private String dialog;
     private String role;
     private @Nullable String model;
+    private @Nullable String preset;
+
+    @Column(name = "model_identity")
+    private @Nullable String identity;
+
     private String content;
     private String finish;
     private Instant created;
@@ -27,14 +33,24 @@ public class DialogTurnRow {
     protected DialogTurnRow() {}
 
     /**
-     * {@code role} is {@code user}, {@code assistant} or {@code system}; {@code model} is {@code provider:id}; {@code finish} says
-     * how the turn ended.
+     * {@code role} is {@code user}, {@code assistant}, {@code tool} or {@code system}; {@code model} is {@code provider:id}, asked by
+     * the name of {@code preset} if that is not null, and known to its provider by {@code identity}; {@code finish} says how the turn
+     * ended.
      */
     public DialogTurnRow(
-            String dialog, String role, @Nullable String model, String content, String finish, Instant created) {
+            String dialog,
+            String role,
+            @Nullable String model,
+            @Nullable String preset,
+            @Nullable String identity,
+            String content,
+            String finish,
+            Instant created) {
         this.dialog = dialog;
         this.role = role;
         this.model = model;
+        this.preset = preset;
+        this.identity = identity;
         this.content = content;
         this.finish = finish;
         this.created = created;
@@ -54,6 +70,14 @@ public class DialogTurnRow {
 
     public @Nullable String model() {
         return model;
+    }
+
+    public @Nullable String preset() {
+        return preset;
+    }
+
+    public @Nullable String identity() {
+        return identity;
     }
 
     public String content() {

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.messages.AssistantMessage;
 import org.springframework.ai.chat.messages.Message;
@@ -34,7 +35,8 @@ import org.springframework.ai.tool.definition.ToolDefinition;
  * out, so that what is sent takes at most three quarters of the context, a token being counted as three bytes; a quarter is for the
  * answer. The listener is told when that begins and when it takes more.
  *
- * <p>A model that was lent {@link Hands} may ask for tools in place of an answer; what they return goes to it, until it answers.
+ * <p>A model that was lent {@link Hands} may ask for tools in place of an answer; what they return goes to it, until it answers. One
+ * that cannot use them is asked without; the listener is told.
  */
 public final class Dialog {
     private static final int ATTEMPTS = 3;
@@ -64,7 +66,7 @@ public final class Dialog {
     private volatile ModelRef model;
     private volatile @Nullable Hands hands;
     private volatile @Nullable ModelInfo able;
-    private volatile @Nullable ModelRef handless;
+    private final Set<ModelRef> toolless = ConcurrentHashMap.newKeySet();
     private volatile Usage usage = new Usage(0, 0, 0, Duration.ZERO, Duration.ZERO, 0, 0);
     private int leftOut;
 
@@ -112,7 +114,7 @@ public final class Dialog {
      * @param text empty to tell them nothing any more
      */
     public void instruct(String text) {
-        dialogs.store(new DialogTurn(id, Role.SYSTEM, null, text, Finish.COMPLETE, Dialogs.now()));
+        dialogs.store(new DialogTurn(id, Role.SYSTEM, null, null, null, text, Finish.COMPLETE, Dialogs.now()));
     }
 
     /** What the models are told; empty for nothing. */
@@ -183,7 +185,7 @@ public final class Dialog {
             throw HydraException.usage("there is nothing to say; type a question");
         }
         return exclusively(() -> {
-            dialogs.store(new DialogTurn(id, Role.USER, model, text, Finish.COMPLETE, Dialogs.now()));
+            dialogs.store(turn(Role.USER, model, null, text, Finish.COMPLETE));
             return answer(history(), listener);
         });
     }
@@ -233,21 +235,14 @@ public final class Dialog {
     private DialogTurn answer(List<DialogTurn> history, Listener listener) {
         var asked = model;
         var text = new StringBuilder();
-        try (var task = task(asked, listener)) {
+        try {
             if (models.offline()) {
                 models.find(asked, endpoint);
             }
-            var messages = new ArrayList<>(messages(asked, history, task, listener));
-            while (true) {
-                var reader = stream(asked, messages, task, text, listener);
-                if (task == null || reader.calls.isEmpty()) {
-                    return dialogs.store(
-                            new DialogTurn(id, Role.ASSISTANT, asked, text.toString(), reader.finish, Dialogs.now()));
-                }
-                task.task().turn(reader.questionTokens + reader.answerTokens);
-                var round = use(asked, task, text.toString(), reader.calls);
-                text.setLength(0);
-                messages.addAll(messages(round));
+            try {
+                return answer(asked, history, text, listener);
+            } catch (Toolless e) {
+                return answer(asked, history, text, listener);
             }
         } catch (InterruptedException e) {
             keep(asked, text, Finish.INTERRUPTED);
@@ -258,6 +253,33 @@ public final class Dialog {
             keep(asked, text, stopped ? Finish.INTERRUPTED : text.isEmpty() ? Finish.FAILED : Finish.CUT);
             throw e;
         }
+    }
+
+    private DialogTurn answer(ModelRef asked, List<DialogTurn> history, StringBuilder text, Listener listener)
+            throws InterruptedException {
+        try (var task = task(asked, listener)) {
+            var messages = new ArrayList<>(messages(asked, history, task, listener));
+            while (true) {
+                var reader = stream(asked, messages, task, text, listener);
+                if (task == null || reader.calls.isEmpty()) {
+                    return dialogs.store(turn(
+                            Role.ASSISTANT,
+                            asked,
+                            models.identityIfSoon(asked, endpoint),
+                            text.toString(),
+                            reader.finish));
+                }
+                task.task().turn(reader.questionTokens + reader.answerTokens);
+                var round = use(asked, task, text.toString(), reader.calls);
+                text.setLength(0);
+                messages.addAll(messages(round));
+            }
+        }
+    }
+
+    private DialogTurn turn(Role role, ModelRef asked, @Nullable String identity, String content, Finish finish) {
+        var preset = asked.provider().equals(ModelRef.PRESET) ? asked.id() : null;
+        return new DialogTurn(id, role, models.base(asked), preset, identity, content, finish, Dialogs.now());
     }
 
     /** The hands of one task, as Spring AI knows tools. */
@@ -275,17 +297,26 @@ public final class Dialog {
         }
         var abilities = abilities(asked);
         if (!abilities.isEmpty() && !abilities.contains("tools")) {
-            if (!asked.equals(handless)) {
-                handless = asked;
-                listener.notice("`" + asked + "` cannot use tools; it can only talk");
-            }
+            foundToolless(asked, listener);
+        }
+        if (toolless.contains(asked)) {
             return null;
         }
-        var task = lent.begin(asked);
+        var preset = asked.provider().equals(ModelRef.PRESET) ? asked.id() : null;
+        var task = lent.begin(models.base(asked), preset);
         return new Work(
                 task,
                 lent.briefing(),
                 lent.tools().stream().map(t -> callback(t, task)).toList());
+    }
+
+    /** True when that was not known before; then the user is told. */
+    private boolean foundToolless(ModelRef asked, Listener listener) {
+        var found = toolless.add(asked);
+        if (found) {
+            listener.notice("`" + asked + "` cannot use tools; it can only talk");
+        }
+        return found;
     }
 
     private List<String> abilities(ModelRef asked) {
@@ -342,14 +373,14 @@ public final class Dialog {
                     .skip(done.size())
                     .forEach(c -> done.add(
                             new ToolRound.Call(c.id(), c.name(), c.arguments(), "error: the user stopped the task")));
-            dialogs.store(new DialogTurn(
-                    id, Role.TOOL, asked, new ToolRound(said, done).json(), Finish.COMPLETE, Dialogs.now()));
+            dialogs.store(turn(Role.TOOL, asked, null, new ToolRound(said, done).json(), Finish.COMPLETE));
         }
         return new ToolRound(said, done);
     }
 
     private void keep(ModelRef asked, StringBuilder text, Finish finish) {
-        dialogs.store(new DialogTurn(id, Role.ASSISTANT, asked, text.toString(), finish, Dialogs.now()));
+        var identity = text.isEmpty() ? null : models.identityIfSoon(asked, endpoint);
+        dialogs.store(turn(Role.ASSISTANT, asked, identity, text.toString(), finish));
     }
 
     /** Streams one answer into {@code text}; asks again, a few times, as long as the model has said nothing at all. */
@@ -372,6 +403,9 @@ public final class Dialog {
                 throw e.cause;
             } catch (RuntimeException e) {
                 failure = provider.explain(e, endpoint, id);
+            }
+            if (failure.toolless() && !reader.said && foundToolless(asked, listener)) {
+                throw new Toolless();
             }
             var pause = failure.retryAfter();
             if (reader.said || pause == null || attempt == ATTEMPTS || pause.compareTo(LONGEST_PAUSE) > 0) {
@@ -405,7 +439,7 @@ public final class Dialog {
         if (!instruction.isBlank()) {
             messages.add(new SystemMessage(instruction));
         }
-        var exchanges = exchanges(history);
+        var exchanges = exchanges(history, toolless.contains(asked));
         int total =
                 tokens(messages) + exchanges.stream().mapToInt(Dialog::tokens).sum();
         var window = total <= SURELY_FITS ? OptionalInt.empty() : window(target);
@@ -439,8 +473,10 @@ public final class Dialog {
     /**
      * Each question with what tools did for it and the last answer it got, and at the end the one to be answered; those that got
      * nothing are left out.
+     *
+     * @param told whether what tools did is told in words, to a model that knows nothing of tools
      */
-    private static List<List<Message>> exchanges(List<DialogTurn> history) {
+    private static List<List<Message>> exchanges(List<DialogTurn> history, boolean told) {
         var exchanges = new ArrayList<List<Message>>();
         var last = lastQuestion(history);
         for (int i = 0; i < history.size(); i++) {
@@ -453,7 +489,8 @@ public final class Dialog {
             for (int j = i + 1; j < history.size() && history.get(j).role() != Role.USER; j++) {
                 var turn = history.get(j);
                 if (turn.role() == Role.TOOL) {
-                    exchange.addAll(messages(ToolRound.parse(turn.content())));
+                    var round = ToolRound.parse(turn.content());
+                    exchange.addAll(told ? told(round) : messages(round));
                 } else if (turn.role() == Role.ASSISTANT && !turn.content().isEmpty()) {
                     answer = turn.content();
                 }
@@ -481,6 +518,14 @@ public final class Dialog {
                                 .map(c -> new ToolResponseMessage.ToolResponse(c.id(), c.name(), c.result()))
                                 .toList())
                         .build());
+    }
+
+    private static List<Message> told(ToolRound round) {
+        var words = new StringBuilder();
+        round.calls().forEach(c -> words.append(c.name() + " " + c.arguments() + " was done:\n" + c.result() + "\n"));
+        return List.of(
+                new AssistantMessage(round.text().isBlank() ? "(used tools)" : round.text()),
+                new UserMessage(words.toString()));
     }
 
     private static int tokens(List<Message> messages) {
@@ -570,6 +615,9 @@ public final class Dialog {
             }
         }
     }
+
+    /** The model turned out to be one without tools: it is asked anew. */
+    private static final class Toolless extends RuntimeException {}
 
     /** Tells a failure of the reader's from one of the stream's. */
     private static final class ListenerFailed extends RuntimeException {

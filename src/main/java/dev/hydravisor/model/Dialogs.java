@@ -61,6 +61,8 @@ public class Dialogs {
                     turn.dialogId(),
                     word(turn.role()),
                     turn.model() == null ? null : turn.model().toString(),
+                    turn.preset(),
+                    turn.identity(),
                     turn.content(),
                     word(turn.finish()),
                     turn.at()));
@@ -105,6 +107,8 @@ public class Dialogs {
                 row.dialog(),
                 Role.valueOf(row.role().toUpperCase(Locale.ROOT)),
                 model == null ? null : ModelRef.parse(model),
+                row.preset(),
+                row.identity(),
                 row.content(),
                 Finish.valueOf(row.finish().toUpperCase(Locale.ROOT)),
                 row.created());

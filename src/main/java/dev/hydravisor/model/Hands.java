@@ -2,6 +2,7 @@ package dev.hydravisor.model;
 
 import dev.hydravisor.operation.HydraException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What a model can do besides talking. */
 public interface Hands {
@@ -10,8 +11,13 @@ public interface Hands {
     /** What the model is told of the place it works in. */
     String briefing();
 
-    /** A question was asked: all that is done until its answer is one task. */
-    Task begin(ModelRef model);
+    /**
+     * A question was asked: all that is done until its answer is one task.
+     *
+     * @param model the model itself
+     * @param preset by whose name it was asked; null for none
+     */
+    Task begin(ModelRef model, @Nullable String preset);
 
     /** What is done for one question. */
     interface Task extends AutoCloseable {

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param remote whether what is said to it leaves for a machine other than the one that the user named
  * @param abilities such as {@code tools}, {@code thinking}, {@code vision}; empty where the provider does not say
  * @param where the machine that computes: {@code this machine} or a host's name
+ * @param identity what its provider knows this very model by, a digest or an ARN; empty where that is not known
  * @param base for a preset the model behind it; null for a model itself
  */
 public record ModelInfo(
@@ -26,8 +27,10 @@ public record ModelInfo(
         boolean remote,
         List<String> abilities,
         String where,
+        String identity,
         @Nullable ModelRef base) {
     ModelInfo as(ModelRef preset) {
-        return new ModelInfo(preset, size, family, parameters, context, loaded, remote, abilities, where, model);
+        return new ModelInfo(
+                preset, size, family, parameters, context, loaded, remote, abilities, where, identity, model);
     }
 }

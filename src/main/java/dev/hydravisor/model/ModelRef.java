@@ -12,7 +12,9 @@ import java.util.regex.Pattern;
  * what {@code config.yaml} calls so.
  */
 public record ModelRef(String provider, String id) {
-    static final String PRESET = "preset";
+    /** In place of a provider's name: the id is a preset's name. */
+    public static final String PRESET = "preset";
+
     private static final List<String> PROVIDERS = List.of("ollama", "bedrock", PRESET);
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/:@=,+-]{0,239}");
 

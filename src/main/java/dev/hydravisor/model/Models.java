@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.prompt.Prompt;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -24,6 +26,7 @@ import org.springframework.stereotype.Service;
 @EnableConfigurationProperties(ModelSettings.class)
 public class Models {
     private static final String DEFAULT = "default-model";
+    private static final Duration SOON = Duration.ofSeconds(1);
 
     private final List<Provider> providers;
     private final ModelSettings settings;
@@ -70,6 +73,27 @@ public class Models {
                     "the preset `" + preset.name() + "` is of another preset; name a model in config.yaml");
         }
         return model;
+    }
+
+    /** The model itself that a name stands for; a preset that is not there stands for itself. */
+    ModelRef base(ModelRef ref) {
+        try {
+            return target(ref).model();
+        } catch (HydraException e) {
+            return ref;
+        }
+    }
+
+    /** As {@link #identity}; null where that cannot be known, or not soon. */
+    @Nullable
+    String identityIfSoon(ModelRef ref, Endpoint endpoint) {
+        var known = CompletableFuture.supplyAsync(
+                        () -> identity(ref, endpoint),
+                        task -> Thread.ofVirtual().name("model identity").start(task))
+                .completeOnTimeout("", SOON.toMillis(), TimeUnit.MILLISECONDS)
+                .exceptionally(_ -> "")
+                .join();
+        return known.isEmpty() ? null : known;
     }
 
     /**
@@ -151,7 +175,7 @@ public class Models {
         return listed.stream()
                 .filter(m -> m.model().equals(base) || m.model().toString().equals(base + ":latest"))
                 .findFirst()
-                .orElse(new ModelInfo(base, 0, "", "", null, false, false, List.of(), "", null))
+                .orElse(new ModelInfo(base, 0, "", "", null, false, false, List.of(), "", "", null))
                 .as(ref);
     }
 

@@ -73,6 +73,12 @@ public interface Provider {
      * A failed stream.
      *
      * @param retryAfter when asking once more may help, provided that nothing was said yet; null when it would not
+     * @param toolless whether the model cannot use tools, and would answer where it is offered none
      */
-    record Failure(HydraException error, @Nullable Duration retryAfter) {}
+    record Failure(HydraException error, @Nullable Duration retryAfter, boolean toolless) {
+        /** Of a failure that has nothing to do with tools. */
+        public Failure(HydraException error, @Nullable Duration retryAfter) {
+            this(error, retryAfter, false);
+        }
+    }
 }

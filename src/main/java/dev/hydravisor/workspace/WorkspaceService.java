@@ -12,7 +12,6 @@ import dev.hydravisor.inventory.Instances;
 import dev.hydravisor.inventory.WorkspaceRow;
 import dev.hydravisor.inventory.Workspaces;
 import dev.hydravisor.model.DialogTurn;
-import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
@@ -576,8 +575,16 @@ public class WorkspaceService {
                 .filter(id -> !isPaused(id))
                 .ifPresent(id -> {
                     var model = turn.model() == null ? null : turn.model().toString();
-                    if (turn.model() != null) {
-                        identify(id, turn.dialogId(), turn.model());
+                    var data = new LinkedHashMap<String, Object>();
+                    data.put("finish", turn.finish().name().toLowerCase(Locale.ROOT));
+                    if (turn.preset() != null) {
+                        data.put("preset", turn.preset());
+                    }
+                    if (turn.identity() != null) {
+                        data.put("identity", turn.identity());
+                        if (identified.add(id + " " + model + " " + turn.identity())) {
+                            recordings.identify(id, String.valueOf(model), turn.identity());
+                        }
                     }
                     recordings.dialog(
                             id,
@@ -586,31 +593,8 @@ public class WorkspaceService {
                                     turn.role().name().toLowerCase(Locale.ROOT),
                                     model,
                                     turn.content(),
-                                    Map.of("finish", turn.finish().name().toLowerCase(Locale.ROOT))));
+                                    data));
                 });
-    }
-
-    /** Has it said once what exactly a model is, without holding up its answer. */
-    private void identify(String recording, String instance, ModelRef model) {
-        if (!identified.add(recording + " " + model)) {
-            return;
-        }
-        var endpoint = instanceRows
-                .findByName(instance)
-                .flatMap(i -> attachments.findByInstanceIdAndModel(i.getId(), model.toString()))
-                .map(a -> new Endpoint(
-                        JsonMapper.shared().readValue(a.endpoint(), new TypeReference<Map<String, String>>() {})))
-                .orElse(Endpoint.DEFAULT);
-        Thread.ofVirtual().name("identify").start(() -> {
-            try {
-                var identity = models.identity(model, endpoint);
-                if (!identity.isEmpty()) {
-                    recordings.identify(recording, model.toString(), identity);
-                }
-            } catch (HydraException e) {
-                log.warn("what exactly `{}` is stays unknown: {}", model, e.text());
-            }
-        });
     }
 
     private boolean isPaused(String recording) {

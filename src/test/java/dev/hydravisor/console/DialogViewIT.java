@@ -543,6 +543,11 @@ class DialogViewIT {
         assertThat(pipe("", "model", "show", "count").printed()).contains("ollama:count");
         assertThat(pipe("", "model", "pull", "nobody-has-this").complained())
                 .contains("error: ollama could not pull it");
+        for (var model : List.of("fresh-cut", "fresh-error")) {
+            assertThat(pipe("", "model", "pull", model).complained()).contains("error: ", "; ", "pull it again");
+            assertThat(status.get()).isPositive();
+            assertThat(pipe("", "model", "pull", model).printed()).isEqualTo("ollama:" + model + "\n");
+        }
         assertThat(pipe("", "model", "pull", "bedrock:x").complained())
                 .contains("models of bedrock are not downloaded");
     }
@@ -557,6 +562,11 @@ class DialogViewIT {
         assertThat(options.path("options").path("temperature").asDouble()).isEqualTo(0.25);
         assertThat(options.path("options").path("num_predict").asInt()).isEqualTo(50);
         assertThat(options.path("options").path("num_ctx").asInt()).isEqualTo(9000);
+
+        assertThat(pipe("", "model", "ask", "--model", "pirate", "-o", "json", "hello")
+                        .printed())
+                .contains("\"model\" : \"ollama:recite\"", "\"preset\" : \"pirate\"")
+                .containsPattern("\"identity\" : \"sha256:[0-9a-f]{64}\"");
 
         chat("echo");
         type("/model pirate\r");

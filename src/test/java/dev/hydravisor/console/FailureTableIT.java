@@ -3,6 +3,7 @@ package dev.hydravisor.console;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.hydravisor.host.Check;
 import dev.hydravisor.model.DialogFixture;
 import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.ModelRef;
@@ -221,6 +222,25 @@ class FailureTableIT {
                 .isEqualTo("arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.echo");
         assertThat(daemon.models().identity(ModelRef.parse("ollama:never-there"), endpoint))
                 .isEmpty();
+    }
+
+    @Test
+    void doctorSaysHowAwsIsSignedInToAndWhetherBedrockAnswers() throws IOException {
+        var check = daemon.bean(Check.class, "bedrockCheck");
+        assertThat(check.findings()).singleElement().satisfies(f -> {
+            assertThat(f.level()).isEqualTo(Check.Level.OK);
+            assertThat(f.detail()).matches("region eu-central-1, credentials from the configuration: [0-9]+ models");
+        });
+        bedrock.kill();
+        try {
+            assertThat(check.findings()).singleElement().satisfies(f -> {
+                assertThat(f.level()).isEqualTo(Check.Level.WARNING);
+                assertThat(f.detail()).contains("region eu-central-1", "bedrock does not answer at");
+                assertThat(f.remedy()).isEqualTo("look at the network, or at AWS_REGION");
+            });
+        } finally {
+            bedrock.restart();
+        }
     }
 
     @Test

@@ -11,6 +11,7 @@ import dev.hydravisor.model.Dialogs;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.operation.HydraException;
 import dev.hydravisor.operation.Operation;
+import dev.hydravisor.standin.BedrockStandIn;
 import dev.hydravisor.standin.StandInProcess;
 import dev.hydravisor.workspace.ShellBackend;
 import dev.hydravisor.workspace.Size;
@@ -24,6 +25,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.awaitility.core.ConditionTimeoutException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -59,6 +61,9 @@ class HandsIT {
     private static StandInProcess ollama;
 
     @SuppressWarnings("NullAway.Init")
+    private static StandInProcess bedrock;
+
+    @SuppressWarnings("NullAway.Init")
     private static Path folder;
 
     @SuppressWarnings("NullAway.Init")
@@ -92,6 +97,7 @@ class HandsIT {
     @BeforeAll
     static void start() throws IOException {
         ollama = StandInProcess.start();
+        bedrock = StandInProcess.startBedrock();
         folder = Files.createTempDirectory(Path.of("/tmp"), "hy");
         System.setProperty("hydra.launcher", "/bin/true");
         daemon = new SpringApplicationBuilder(App.class)
@@ -105,7 +111,13 @@ class HandsIT {
                         "--spring.main.banner-mode=off",
                         "--spring.datasource.url=jdbc:h2:async:" + folder.resolve("db"),
                         "--spring.jpa.hibernate.ddl-auto=none",
-                        "--agent.steps=4");
+                        "--agent.steps=4",
+                        "--model.presets[0].name=smith",
+                        "--model.presets[0].model=ollama:tool",
+                        "--spring.ai.bedrock.aws.region=eu-central-1",
+                        "--spring.ai.bedrock.aws.access-key=" + BedrockStandIn.ACCESS_KEY,
+                        "--spring.ai.bedrock.aws.secret-key=" + BedrockStandIn.SECRET_KEY,
+                        "--spring.ai.bedrock.aws.endpoint=" + bedrock.url());
     }
 
     @AfterAll
@@ -117,6 +129,7 @@ class HandsIT {
         }
         daemon.close();
         ollama.close();
+        bedrock.close();
         System.clearProperty("hydra.launcher");
         FileSystemUtils.deleteRecursively(folder);
     }
@@ -337,6 +350,56 @@ class HandsIT {
     }
 
     @Test
+    void aModelOfBedrockUsesToolsAsWell() {
+        chat("bedrock:tools-at-once");
+        session.type("run_command echo from-$((40+2))\033\rread_screen\r");
+        assertThat(answer("y")).contains("bedrock:tools-at-once wants to run_command:");
+        assertThat(expect(PROMPT)).contains("run_command said: exit status 0", "from-42", "read_screen said:");
+        ask("hello");
+        assertThat(expect(PROMPT)).contains("there is no tool call in: hello");
+    }
+
+    @Test
+    void aModelOfBedrockThatRefusesToolsJustTalksAndIsToldInWordsWhatWasDoneBefore() {
+        allowAll();
+        chat("tool");
+        ask("run_command echo before-$((40+2))");
+        expect(PROMPT);
+        type("/model bedrock:no-tools");
+        expect("leaves this machine");
+        expect(PROMPT);
+        ask("[[recite]] all of it");
+        expect("\033[2mnote: `bedrock:no-tools` cannot use tools; it can only talk");
+        assertThat(expect(PROMPT))
+                .contains("was done:", "before-42", "[[recite]] all of it")
+                .doesNotContain("error: ");
+        ask("hello");
+        assertThat(expect(PROMPT)).contains("bedrock:no-tools> hello").doesNotContain("cannot use tools");
+    }
+
+    @Test
+    void whoeverActedOrAnsweredByTheNameOfAPresetIsOnRecordItself() {
+        chat("smith");
+        ask("run_command true");
+        answer("y");
+        expect("exit status 0");
+        expect(PROMPT);
+        assertThat(entries())
+                .filteredOn(e -> List.of("tool_call", "tool_result")
+                        .contains(e.path("kind").asString()))
+                .hasSize(2)
+                .allSatisfy(e -> assertThat(e.at("/data/model").asString()).isEqualTo("ollama:tool"))
+                .allSatisfy(e -> assertThat(e.at("/data/preset").asString()).isEqualTo("smith"));
+        var answer = entries().stream()
+                .filter(e -> e.path("role").asString("").equals("assistant"))
+                .reduce((_, last) -> last)
+                .orElseThrow();
+        assertThat(answer.path("model").asString()).isEqualTo("ollama:tool");
+        assertThat(answer.at("/data/preset").asString()).isEqualTo("smith");
+        assertThat(answer.at("/data/identity").asString()).matches("sha256:[0-9a-f]{64}");
+    }
+
+    @Test
     void badArgumentsAndUnknownToolsAreToldToTheModel() {
         chat("tool");
         ask("run_command {\"comand\": \"x\"}");
@@ -412,9 +475,12 @@ class HandsIT {
 
     /** Waits until the terminal was sent this, behind what was waited for before; returns what came up to it, its lines plain. */
     private String expect(String text) {
-        await().atMost(Duration.ofSeconds(20))
-                .alias("`" + text + "` in\n" + session.sent().substring(seen))
-                .until(() -> session.sent().indexOf(text, seen) >= 0);
+        try {
+            await().atMost(Duration.ofSeconds(20)).until(() -> session.sent().indexOf(text, seen) >= 0);
+        } catch (ConditionTimeoutException e) {
+            throw new AssertionError(
+                    "`" + text + "` is not in\n" + session.sent().substring(seen), e);
+        }
         var from = seen;
         seen = session.sent().indexOf(text, from) + text.length();
         return session.sent().substring(from, seen).replace("\r", "");

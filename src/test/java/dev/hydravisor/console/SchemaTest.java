@@ -2,6 +2,7 @@ package dev.hydravisor.console;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import dev.hydravisor.instance.Instance;
@@ -172,7 +173,10 @@ class SchemaTest {
             }
             return schema;
         }
-        return object(raw);
+        var value = Arrays.stream(raw.getDeclaredMethods())
+                .filter(m -> m.isAnnotationPresent(JsonValue.class))
+                .findFirst();
+        return value.isPresent() ? of(value.get().getGenericReturnType()) : object(raw);
     }
 
     private static Type[] arguments(Type type) {

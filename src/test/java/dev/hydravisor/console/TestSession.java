@@ -43,7 +43,7 @@ final class TestSession implements Session {
             throw new UncheckedIOException(e);
         }
         if (terminal != null) {
-            terminal.setSize(new Size(120, 40));
+            terminal.setSize(new Size(200, 40));
             terminal.handle(Signal.INT, _ -> {
                 var running = command;
                 if (running != null) {
@@ -138,7 +138,7 @@ final class TestSession implements Session {
 
     @Override
     public int columns() {
-        return 120;
+        return 200;
     }
 
     @Override

@@ -99,6 +99,7 @@ final class World {
                                 false,
                                 List.of("tools"),
                                 "this machine",
+                                "",
                                 null),
                         new ModelInfo(
                                 ModelRef.parse("ollama:qwen3:8b"),
@@ -110,6 +111,7 @@ final class World {
                                 false,
                                 List.of(),
                                 "this machine",
+                                "",
                                 null)),
                 Map.of(
                         "bedrock",
@@ -234,6 +236,7 @@ final class World {
     }
 
     private static DialogTurn turn(DialogTurn.Role role, String text) {
-        return new DialogTurn("build", role, ModelRef.parse("ollama:qwen3:8b"), text, DialogTurn.Finish.COMPLETE, NOW);
+        return new DialogTurn(
+                "build", role, ModelRef.parse("ollama:qwen3:8b"), null, null, text, DialogTurn.Finish.COMPLETE, NOW);
     }
 }

@@ -79,6 +79,11 @@ public final class DialogFixture implements AutoCloseable {
         return context.getBean(type);
     }
 
+    /** The bean of this type and name. */
+    public <T> T bean(Class<T> type, String name) {
+        return context.getBean(name, type);
+    }
+
     /** The events so far. */
     public List<DialogTurn> published() {
         return context.getBean(Part.class).published;

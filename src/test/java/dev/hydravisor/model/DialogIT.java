@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.hydravisor.env.AsUser;
 import dev.hydravisor.model.DialogTurn.Finish;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
+import dev.hydravisor.operation.Operation;
 import dev.hydravisor.standin.StandInProcess;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -26,12 +28,14 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Dialogs with an Ollama that is a program of its own on a real socket, and behaves as badly as it is told to. */
 @Timeout(60)
+@ExtendWith(AsUser.class)
 class DialogIT {
     private static final String[] IMPATIENT = {"ollama.first-token-timeout=2500ms", "ollama.gap-timeout=1500ms"};
 
@@ -402,6 +406,37 @@ class DialogIT {
                         n -> n.matches(
                                 "the first \\d+ turns no longer fit into the 4096 tokens of `ollama:(echo|recite)` and are not sent; .*"));
         assertThat(dialog.history()).hasSize(10);
+    }
+
+    @Test
+    void aDownloadThatBrokeOffGoesOnWhereItWas() {
+        var ref = ModelRef.parse("ollama:fresh-cut");
+        var done = new ArrayList<Long>();
+        var watched = new Operation.Listener() {
+            @Override
+            public void started(String stage) {
+                done.clear();
+            }
+
+            @Override
+            public void progress(String stage, long bytes, long total, String unit) {
+                done.add(bytes);
+            }
+
+            @Override
+            public void finished(String stage, Duration elapsed) {}
+        };
+        var endpoint = at(ollama.url());
+        assertThatThrownBy(() -> daemon.models().pull(new Operation(watched), ref, endpoint))
+                .hasMessageContaining("broke off")
+                .hasMessageContaining("pull it again, and it goes on");
+        var half = done.getLast();
+        assertThat(done.getFirst()).isZero();
+        assertThat(half).isPositive();
+
+        daemon.models().pull(new Operation(watched), ref, endpoint);
+        assertThat(done.getFirst()).isEqualTo(half);
+        assertThat(daemon.models().find(ref, endpoint).identity()).isNotEmpty();
     }
 
     @Test

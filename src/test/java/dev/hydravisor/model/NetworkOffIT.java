@@ -142,6 +142,12 @@ class NetworkOffIT {
                 "bedrock:amazon.nova-lite-v1:0",
                 "hello");
         assertThat(ask.err()).startsWith("error: there are no AWS credentials").hasLineCount(1);
+        var doctor = run(Map.of("AWS_REGION", "eu-central-1"), "doctor", "-o", "json");
+        assertThat(doctor.out())
+                .contains("there are no AWS credentials")
+                .contains("sign in with `aws sso login` or `aws configure`, or set AWS_PROFILE");
+        assertThat(doctor.took()).isLessThan(Duration.ofSeconds(10));
+        assertThat(run("doctor").out()).contains("not set up", "nobody was asked");
         assertThat(run("model", "ask", "--model", "echo", "still here").out()).isEqualTo("still here\n");
     }
 

@@ -135,6 +135,10 @@ public final class BedrockStandIn {
             refuse(exchange, 400, "ValidationException: " + e.getMessage());
             return;
         }
+        if (body.has("toolConfig") && !scripts.rows().get(name).abilities().contains("tools")) {
+            refuse(exchange, 400, "ValidationException: This model doesn't support tool use.");
+            return;
+        }
         Map<String, String> tools = new LinkedHashMap<>();
         for (JsonNode tool : body.path("toolConfig").path("tools")) {
             String parameter = "";

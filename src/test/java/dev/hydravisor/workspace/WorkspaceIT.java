@@ -298,6 +298,8 @@ class WorkspaceIT {
                         "web",
                         DialogTurn.Role.USER,
                         ModelRef.parse(MODEL),
+                        null,
+                        null,
                         "off the record",
                         DialogTurn.Finish.COMPLETE,
                         Instant.now()));
@@ -371,13 +373,21 @@ class WorkspaceIT {
         context()
                 .publishEvent(new DialogTurn(
                         "web",
-                        DialogTurn.Role.USER,
+                        DialogTurn.Role.ASSISTANT,
                         ModelRef.parse(MODEL),
+                        "reviewer",
+                        "sha256:4711",
                         "what is up?",
                         DialogTurn.Finish.COMPLETE,
                         Instant.now()));
 
-        assertThat(read(recording(opened).file("dialog.jsonl"))).contains("what is up?", MODEL, "complete");
+        assertThat(read(recording(opened).file("dialog.jsonl")))
+                .contains(
+                        "what is up?",
+                        "\"model\":\"" + MODEL + "\"",
+                        "\"preset\":\"reviewer\"",
+                        "\"identity\":\"sha256:4711\"",
+                        "complete");
     }
 
     @Test
@@ -386,18 +396,20 @@ class WorkspaceIT {
             var opened = open("web");
             var endpoint = Map.of("OLLAMA_HOST", ollama.url());
             workspaces().attachModel(Operation.silent(), "web", "ollama:echo", endpoint);
-            for (var role : List.of(DialogTurn.Role.USER, DialogTurn.Role.ASSISTANT)) {
+            var digest = bean(Models.class).identity(ModelRef.parse("ollama:echo"), new Endpoint(endpoint));
+            assertThat(digest).startsWith("sha256:");
+            for (int turn = 0; turn < 2; turn++) {
                 context()
                         .publishEvent(new DialogTurn(
                                 "web",
-                                role,
+                                DialogTurn.Role.ASSISTANT,
                                 ModelRef.parse("ollama:echo"),
+                                null,
+                                digest,
                                 "hello",
                                 DialogTurn.Finish.COMPLETE,
                                 Instant.now()));
             }
-            var digest = bean(Models.class).identity(ModelRef.parse("ollama:echo"), new Endpoint(endpoint));
-            assertThat(digest).startsWith("sha256:");
             await(() -> read(recording(opened).file("dialog.jsonl")).contains(digest));
 
             workspaces().close(Operation.silent(), "web");
@@ -405,7 +417,7 @@ class WorkspaceIT {
             assertThat(meta.path("image_digest").asString()).isEqualTo(ShellBackend.IMAGE_DIGEST);
             assertThat(meta.path("model_identities").properties())
                     .containsExactly(Map.entry("ollama:echo", new StringNode(digest)));
-            assertThat(read(recording(opened).file("dialog.jsonl")).split("\"identity\" *: *\"sha256", -1))
+            assertThat(read(recording(opened).file("dialog.jsonl")).split("\"kind\" *: *\"identity\"", -1))
                     .hasSize(2);
             assertThat(bean(RecordingService.class)
                             .verify(recording(opened).id())

@@ -18,10 +18,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.springframework.ai.chat.model.ChatModel;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -42,12 +45,14 @@ import software.amazon.awssdk.http.SdkHttpRequest;
 import software.amazon.awssdk.http.auth.aws.signer.AwsV4FamilyHttpSigner;
 import software.amazon.awssdk.http.auth.aws.signer.AwsV4HttpSigner;
 import software.amazon.awssdk.http.nio.netty.NettyNioAsyncHttpClient;
+import software.amazon.awssdk.regions.PartitionMetadata;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.regions.providers.DefaultAwsRegionProviderChain;
 import software.amazon.awssdk.services.bedrockruntime.BedrockRuntimeAsyncClient;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.MissingNode;
 
 /** The models of Amazon Bedrock. Nothing of AWS is touched before one of them is asked for. */
 @Service
@@ -57,8 +62,15 @@ final class Bedrock implements Provider {
     private static final Duration BUSY_PAUSE = Duration.ofSeconds(1);
     private static final String SIGN_IN = "sign in with `aws sso login` or `aws configure`, or set AWS_PROFILE";
 
+    /** An inference profile's id is a model's behind a group of regions, such as {@code eu}. */
+    private static final Pattern PROFILE = Pattern.compile("(?:us|eu|apac|global)\\.|[a-z-]+\\.[a-z0-9-]+\\.");
+
     private final BedrockSettings settings;
     private final Map<Account, Client> clients = new ConcurrentHashMap<>();
+    /** Of inference profiles that were listed. */
+    private final Map<Placed, String> arns = new ConcurrentHashMap<>();
+
+    private record Placed(String region, String id) {}
 
     /** Who asks where. */
     private record Account(@Nullable String profile, String region) {}
@@ -92,13 +104,13 @@ final class Bedrock implements Provider {
                     .valueStream()
                     .anyMatch(t -> t.asString("").equals("ON_DEMAND"));
             if (streams && onDemand) {
-                models.add(info(endpoint, m.path("modelId").asString(""), m));
+                models.add(info(endpoint, m.path("modelId").asString(""), m.path("modelArn"), m));
             }
         });
         get(endpoint, "/inference-profiles")
                 .path("inferenceProfileSummaries")
-                .forEach(p ->
-                        models.add(info(endpoint, p.path("inferenceProfileId").asString(""), p)));
+                .forEach(p -> models.add(
+                        info(endpoint, p.path("inferenceProfileId").asString(""), p.path("inferenceProfileArn"), p)));
         return models;
     }
 
@@ -107,7 +119,7 @@ final class Bedrock implements Provider {
         // A caller may be allowed to talk to a model and not to look it up: what the lookup says is not needed for
         // talking.
         credentials(endpoint);
-        return info(endpoint, id, JsonMapper.shared().createObjectNode());
+        return info(endpoint, id, MissingNode.getInstance(), MissingNode.getInstance());
     }
 
     @Override
@@ -115,20 +127,25 @@ final class Bedrock implements Provider {
         if (id.startsWith("arn:")) {
             return id;
         }
-        var arn = arn(get(endpoint, "/foundation-models").path("modelSummaries"), "modelId", "modelArn", id);
-        return arn.isEmpty()
-                ? arn(
-                        get(endpoint, "/inference-profiles").path("inferenceProfileSummaries"),
-                        "inferenceProfileId",
-                        "inferenceProfileArn",
-                        id)
-                : arn;
+        return PROFILE.matcher(id).lookingAt()
+                ? arns.computeIfAbsent(new Placed(region(endpoint), id), _ -> profile(endpoint, id))
+                : arn(endpoint, id);
     }
 
-    private static String arn(JsonNode list, String name, String arn, String id) {
-        return list.valueStream()
-                .filter(m -> m.path(name).asString("").equals(id))
-                .map(m -> m.path(arn).asString(""))
+    /** The ARN of a foundation model follows from its id. */
+    private String arn(Endpoint endpoint, String id) {
+        var region = region(endpoint);
+        return "arn:" + PartitionMetadata.of(Region.of(region)).id() + ":bedrock:" + region + "::foundation-model/"
+                + id;
+    }
+
+    /** The ARN of an inference profile names the account, which only AWS knows. */
+    private String profile(Endpoint endpoint, String id) {
+        return get(endpoint, "/inference-profiles")
+                .path("inferenceProfileSummaries")
+                .valueStream()
+                .filter(p -> p.path("inferenceProfileId").asString("").equals(id))
+                .map(p -> p.path("inferenceProfileArn").asString(""))
                 .filter(text -> text.matches("arn:[\\x21-\\x7E]+"))
                 .findFirst()
                 .orElse("");
@@ -154,13 +171,27 @@ final class Bedrock implements Provider {
     public String access(Endpoint endpoint) {
         var credentials = credentials(endpoint);
         return "region " + region(endpoint) + ", credentials from "
-                + credentials.providerName().map(Bedrock::origin).orElse("the configuration");
+                + credentials.providerName().map(Bedrock::origin).orElse("the AWS default chain");
     }
 
-    private static String origin(String provider) {
-        return provider.replaceAll("CredentialsProvider$|Provider$", "")
-                .replaceAll("(?<=[a-z])(?=[A-Z])", " ")
-                .toLowerCase(java.util.Locale.ROOT);
+    /** The SDK names where credentials come from by the letters that it sends in its User-Agent, several with commas between. */
+    private static String origin(String letters) {
+        return Arrays.stream(letters.split(","))
+                .map(letter -> switch (letter.strip()) {
+                    case "e" -> "the configuration";
+                    case "g" -> "the environment";
+                    case "h", "k", "q" -> "a web identity";
+                    case "i", "j" -> "a role";
+                    case "n", "o", "p" -> "a profile";
+                    case "r", "s", "t", "u" -> "SSO";
+                    case "v", "w" -> "a process";
+                    case "z" -> "the container";
+                    case "0" -> "instance metadata";
+                    case "AC", "AD" -> "`aws login`";
+                    default -> "the AWS default chain";
+                })
+                .distinct()
+                .collect(Collectors.joining(", "));
     }
 
     @Override
@@ -208,7 +239,7 @@ final class Bedrock implements Provider {
         return new Failure(
                 HydraException.unavailable(
                         "the connection to bedrock broke in the middle of the answer ("
-                                + line(root(failure).getMessage()) + "); ask again",
+                                + line(root(failure).getMessage()).replaceFirst("\\. .*", "") + "); ask again",
                         failure),
                 Duration.ZERO);
     }
@@ -232,8 +263,11 @@ final class Bedrock implements Provider {
                 lasting(HydraException.notFound("bedrock has no model `" + id + "` in " + region(endpoint)
                         + "; `hydra model list` shows them"));
             case "ValidationException" ->
-                lasting(HydraException.failed(
-                        "bedrock refuses the question: " + said + "; change it, or choose another model", e));
+                new Failure(
+                        HydraException.failed(
+                                "bedrock refuses the question: " + said + "; change it, or choose another model", e),
+                        null,
+                        said.matches("(?i).*(doesn't|does not) support tool use.*"));
             case "ThrottlingException",
                     "ServiceQuotaExceededException",
                     "ModelNotReadyException",
@@ -358,7 +392,7 @@ final class Bedrock implements Provider {
                 : "https://bedrock-runtime." + region(endpoint) + ".amazonaws.com";
     }
 
-    private ModelInfo info(Endpoint endpoint, String id, JsonNode node) {
+    private ModelInfo info(Endpoint endpoint, String id, JsonNode arn, JsonNode node) {
         return new ModelInfo(
                 new ModelRef(name(), id),
                 0,
@@ -373,6 +407,7 @@ final class Bedrock implements Provider {
                         ? List.of("vision")
                         : List.of(),
                 "AWS " + region(endpoint),
+                arn.asString(PROFILE.matcher(id).lookingAt() ? "" : arn(endpoint, id)),
                 null);
     }
 

@@ -48,6 +48,7 @@ import org.springframework.web.reactive.function.client.WebClient;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.MissingNode;
 
 /** The models of the Ollama that OLLAMA_HOST names. */
 @Service
@@ -102,7 +103,7 @@ final class Ollama implements Provider {
                 .filter(m -> m.path("name").isString())
                 .map(m -> {
                     var name = m.path("name").asString();
-                    return info(base, name, m, m.path("size").asLong(0), loaded.containsKey(name));
+                    return info(base, name, m, m.path("size").asLong(0), loaded.containsKey(name), identity(m));
                 })
                 .toList();
     }
@@ -110,21 +111,25 @@ final class Ollama implements Provider {
     @Override
     public ModelInfo model(Endpoint endpoint, String id) {
         var base = base(endpoint);
-        return info(base, id, show(base, id), 0, running(base, id) != null);
+        var shown = show(base, id);
+        var running = running(base, id);
+        return info(base, id, shown, 0, running != null, identity(base, id, running));
     }
 
     @Override
     public String identity(Endpoint endpoint, String id) {
-        var full = full(id);
-        return get(base(endpoint), "/api/tags")
-                .path("models")
-                .valueStream()
-                .filter(m -> m.path("name").asString("").equals(full))
-                .map(m -> m.path("digest").asString(""))
-                .filter(digest -> digest.matches("[0-9a-f]{64}"))
-                .map(digest -> "sha256:" + digest)
-                .findFirst()
-                .orElse("");
+        var base = base(endpoint);
+        return identity(base, id, running(base, id));
+    }
+
+    /** What is loaded is what answers, also where its name stands for another by now. */
+    private String identity(URI base, String id, @Nullable JsonNode running) {
+        return identity(running == null ? listed(get(base, "/api/tags"), id) : running);
+    }
+
+    private static String identity(JsonNode listed) {
+        var digest = listed.path("digest").asString("");
+        return digest.matches("[0-9a-f]{64}") ? "sha256:" + digest : "";
     }
 
     private static String full(String id) {
@@ -306,6 +311,13 @@ final class Ollama implements Provider {
                                 HydraException.notFound(
                                         "model `" + id + "` is not there; get it with `ollama pull " + id + "`"),
                                 null);
+                    case 400 ->
+                        new Failure(
+                                HydraException.failed(
+                                        "ollama refuses the question: " + text + "; change it, or choose another model",
+                                        problem),
+                                null,
+                                text.contains("does not support tools"));
                     case 429, 503 ->
                         new Failure(
                                 HydraException.unavailable(
@@ -329,7 +341,7 @@ final class Ollama implements Provider {
         return OllamaHost.parse(endpoint.get("OLLAMA_HOST", defaultHost));
     }
 
-    private static ModelInfo info(URI base, String name, JsonNode node, long size, boolean loaded) {
+    private static ModelInfo info(URI base, String name, JsonNode node, long size, boolean loaded, String identity) {
         var details = node.path("details");
         var remoteHost = node.path("remote_host").asString("");
         var remote = !remoteHost.isEmpty()
@@ -352,6 +364,7 @@ final class Ollama implements Provider {
                 remote,
                 node.path("capabilities").valueStream().map(c -> c.asString("")).toList(),
                 where,
+                identity,
                 null);
     }
 
@@ -373,13 +386,18 @@ final class Ollama implements Provider {
     }
 
     private @Nullable JsonNode running(URI base, String id) {
+        var found = listed(get(base, "/api/ps"), id);
+        return found.isObject() ? found : null;
+    }
+
+    /** The entry of a model; a missing node where there is none. */
+    private static JsonNode listed(JsonNode list, String id) {
         var full = full(id);
-        return get(base, "/api/ps")
-                .path("models")
+        return list.path("models")
                 .valueStream()
                 .filter(m -> m.path("name").asString("").equals(full))
                 .findFirst()
-                .orElse(null);
+                .orElse(MissingNode.getInstance());
     }
 
     private JsonNode get(URI base, String path) {
