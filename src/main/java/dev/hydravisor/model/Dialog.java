@@ -173,18 +173,17 @@ public final class Dialog {
     }
 
     /**
-     * Asks, and blocks until the answer is complete.
+     * Asks, and blocks until the answer is complete; where the dialog is just being answered elsewhere, it waits for that first.
      *
      * @return the answer as it was stored
-     * @throws HydraException one line that says what to do: INTERRUPTED when this thread was interrupted, CONFLICT when the dialog is
-     *     just being answered elsewhere, else why the model did not answer. The question is kept, and so is what came of the answer;
-     *     the next question can be asked at once
+     * @throws HydraException one line that says what to do: INTERRUPTED when this thread was interrupted, else
+     *     why the model did not answer. The question is kept, and so is what came of the answer; the next question can be asked at once
      */
     public DialogTurn say(String text, Listener listener) {
         if (text.isBlank()) {
             throw HydraException.usage("there is nothing to say; type a question");
         }
-        return exclusively(() -> {
+        return exclusively(listener, () -> {
             dialogs.store(turn(Role.USER, model, null, text, Finish.COMPLETE));
             return answer(history(), listener);
         });
@@ -196,7 +195,7 @@ public final class Dialog {
      * @throws HydraException CONFLICT when it has one
      */
     public DialogTurn retry(Listener listener) {
-        return exclusively(() -> {
+        return exclusively(listener, () -> {
             var history = history();
             int question = lastQuestion(history);
             if (question < 0
@@ -222,9 +221,15 @@ public final class Dialog {
         return question;
     }
 
-    private DialogTurn exclusively(Callable<DialogTurn> work) {
+    private DialogTurn exclusively(Listener listener, Callable<DialogTurn> work) {
         try {
-            return dialogs.exclusively(id, work);
+            return dialogs.exclusively(
+                    id,
+                    () -> listener.notice("`" + id + "` is just being answered elsewhere, and this waits for its turn"),
+                    work);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw HydraException.interrupted();
         } catch (RuntimeException e) {
             throw e;
         } catch (Exception e) {

@@ -8,13 +8,13 @@ import dev.hydravisor.model.DialogTurn.Role;
 import dev.hydravisor.operation.HydraException;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.springframework.context.ApplicationEventPublisher;
@@ -28,7 +28,7 @@ public class Dialogs {
     private final Models models;
     private final DialogTurns turns;
     private final ApplicationEventPublisher events;
-    private final Set<String> answering = ConcurrentHashMap.newKeySet();
+    private final Set<String> answering = new HashSet<>();
 
     Dialogs(Models models, DialogTurns turns, ApplicationEventPublisher events) {
         this.models = models;
@@ -78,15 +78,29 @@ public class Dialogs {
         });
     }
 
-    /** Lets one question at a time into a dialog, however many views it has. */
-    <T> T exclusively(String dialogId, Callable<T> work) throws Exception {
-        if (!answering.add(dialogId)) {
-            throw HydraException.conflict("`" + dialogId + "` is just being answered; wait for the answer, or stop it");
+    /** Lets one question at a time into a dialog, however many views it has; tells when another has to be waited for. */
+    <T> T exclusively(String dialogId, Runnable waits, Callable<T> work) throws Exception {
+        if (!enter(dialogId)) {
+            waits.run();
+            synchronized (answering) {
+                while (!enter(dialogId)) {
+                    answering.wait();
+                }
+            }
         }
         try {
             return work.call();
         } finally {
-            answering.remove(dialogId);
+            synchronized (answering) {
+                answering.remove(dialogId);
+                answering.notifyAll();
+            }
+        }
+    }
+
+    private boolean enter(String dialogId) {
+        synchronized (answering) {
+            return answering.add(dialogId);
         }
     }
 

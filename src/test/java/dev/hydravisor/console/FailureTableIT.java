@@ -10,8 +10,12 @@ import dev.hydravisor.model.ModelRef;
 import dev.hydravisor.standin.BedrockStandIn;
 import dev.hydravisor.standin.StandInProcess;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -58,8 +62,11 @@ class FailureTableIT {
     }
 
     private static DialogFixture open(String accessKey, String secretKey) {
-        return DialogFixture.open(
-                folder.resolve("db" + ++number),
+        return open(accessKey, secretKey, bedrock.url());
+    }
+
+    private static DialogFixture open(String accessKey, String secretKey, String endpoint, String... more) {
+        var properties = new ArrayList<>(List.of(
                 "ollama.first-token-timeout=2500ms",
                 "ollama.gap-timeout=1500ms",
                 "spring.ai.bedrock.aws.first-token-timeout=2500ms",
@@ -67,7 +74,9 @@ class FailureTableIT {
                 "spring.ai.bedrock.aws.region=eu-central-1",
                 "spring.ai.bedrock.aws.access-key=" + accessKey,
                 "spring.ai.bedrock.aws.secret-key=" + secretKey,
-                "spring.ai.bedrock.aws.endpoint=" + bedrock.url());
+                "spring.ai.bedrock.aws.endpoint=" + endpoint));
+        properties.addAll(List.of(more));
+        return DialogFixture.open(folder.resolve("db" + ++number), properties.toArray(String[]::new));
     }
 
     @AfterAll
@@ -79,27 +88,29 @@ class FailureTableIT {
 
     /** provider, model, what is shown of the answer, the line that says what went wrong. */
     static Stream<Arguments> failures() {
-        return PROVIDERS.stream()
-                .flatMap(p -> Stream.of(
-                        row(p, "hang", "", "the model said nothing for 2500 ms"),
-                        row(p, "hang-open", "", "the model said nothing for 2500 ms"),
-                        row(p, "stall", "one two three", "the model said nothing for 1500 ms"),
-                        row(p, "cut", "one two three", "broke in the middle"),
-                        row(p, "torn", "one two three", "broke in the middle"),
-                        row(p, "reset", "one two three", "broke in the middle"),
-                        row(p, "no-done", "one two three", "broke in the middle"),
-                        row(p, "drop", "", p.equals("ollama") ? "closed the connection" : "broke in the middle"),
-                        row(p, "errorline", "one two three", "failed: llama runner process has terminated"),
-                        row(p, "badjson", "one two three", p.equals("ollama") ? "ollama" : "broke in the middle"),
-                        row(p, "wrongtype", "", p.equals("ollama") ? "is not ollama" : "is no bedrock (text/html"),
-                        row(
-                                p,
-                                "expired",
-                                "one two three",
-                                p.equals("ollama") ? "unauthorized" : "credentials have expired"),
-                        row(p, "busy", "", " is busy ("),
-                        row(p, "broken", "", "failed"),
-                        row(p, "never-there", "", p.equals("ollama") ? "is not there" : "has no model `never-there`")));
+        return Stream.concat(
+                // Ollama sends an answer in one piece if it likes; see below.
+                Stream.of(row("bedrock", "nostream", "", "is no bedrock (application/json")),
+                PROVIDERS.stream().flatMap(FailureTableIT::failuresOf));
+    }
+
+    private static Stream<Arguments> failuresOf(String p) {
+        return Stream.of(
+                row(p, "hang", "", "the model said nothing for 2500 ms"),
+                row(p, "hang-open", "", "the model said nothing for 2500 ms"),
+                row(p, "stall", "one two three", "the model said nothing for 1500 ms"),
+                row(p, "cut", "one two three", "broke in the middle"),
+                row(p, "torn", "one two three", "broke in the middle"),
+                row(p, "reset", "one two three", "broke in the middle"),
+                row(p, "no-done", "one two three", "broke in the middle"),
+                row(p, "drop", "", p.equals("ollama") ? "closed the connection" : "broke in the middle"),
+                row(p, "errorline", "one two three", "failed: llama runner process has terminated"),
+                row(p, "badjson", "one two three", p.equals("ollama") ? "ollama" : "broke in the middle"),
+                row(p, "wrongtype", "", p.equals("ollama") ? "is not ollama" : "is no bedrock (text/html"),
+                row(p, "expired", "one two three", p.equals("ollama") ? "unauthorized" : "credentials have expired"),
+                row(p, "busy", "", " is busy ("),
+                row(p, "broken", "", "failed"),
+                row(p, "never-there", "", p.equals("ollama") ? "is not there" : "has no model `never-there`"));
     }
 
     private static Arguments row(String provider, String model, String came, String error) {
@@ -126,15 +137,20 @@ class FailureTableIT {
     }
 
     static Stream<Arguments> successes() {
-        return PROVIDERS.stream()
-                .flatMap(p -> Stream.of(
-                        Arguments.of(p, "throttled", "asking again in 1 s", ":throttled> hello"),
-                        Arguments.of(p, "busy-once", "asking again in 1 s", ":busy-once> hello"),
-                        Arguments.of(p, "unicode", "grüße, 日本語", ""),
-                        Arguments.of(p, "think", "; /thinking shows it", ":think> hello"),
-                        Arguments.of(p, "empty", "[the answer is empty]", ""),
-                        Arguments.of(p, "escapes", "before", "after"),
-                        Arguments.of(p, "huge", "xxxxxxxxxx", "")));
+        return Stream.concat(
+                Stream.of(Arguments.of("ollama", "nostream", ":nostream> hello", "")),
+                PROVIDERS.stream().flatMap(FailureTableIT::successesOf));
+    }
+
+    private static Stream<Arguments> successesOf(String p) {
+        return Stream.of(
+                Arguments.of(p, "throttled", "asking again in 1 s", ":throttled> hello"),
+                Arguments.of(p, "busy-once", "asking again in 1 s", ":busy-once> hello"),
+                Arguments.of(p, "unicode", "grüße, 日本語", ""),
+                Arguments.of(p, "think", "; /thinking shows it", ":think> hello"),
+                Arguments.of(p, "empty", "[the answer is empty]", ""),
+                Arguments.of(p, "escapes", "before", "after"),
+                Arguments.of(p, "huge", "xxxxxxxxxx", ""));
     }
 
     @ParameterizedTest(name = "{0}:{1}")
@@ -168,6 +184,59 @@ class FailureTableIT {
             expect(":echo> two");
             expect(PROMPT);
             leave();
+        }
+    }
+
+    @Test
+    void aServerThatIsGoneInTheMiddleOfAnAnswerIsSaidAndSpokenToAgain() throws IOException {
+        for (var provider : PROVIDERS) {
+            chat(provider + ":crash");
+            type("hello");
+            assertThat(expect("error: ")).contains("one two three");
+            assertThat(expect("\n")).contains("broke in the middle of the answer", "; ask again");
+            expect(PROMPT);
+            (provider.equals("ollama") ? ollama : bedrock).restart();
+            type("/model " + provider + ":echo");
+            expect("answers");
+            type("/retry");
+            expect(":echo> hello");
+            expect(PROMPT);
+            leave();
+        }
+    }
+
+    @Test
+    void aHostThatTakesNoConnectionIsGivenUpSoon() throws IOException {
+        // What is not taken from this queue keeps later connections waiting.
+        var good = daemon;
+        var queued = new ArrayList<Socket>();
+        try (var full = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            for (int i = 0; i < 2; i++) {
+                queued.add(new Socket(full.getInetAddress(), full.getLocalPort()));
+            }
+            var url = "http://127.0.0.1:" + full.getLocalPort();
+            daemon = open(
+                    BedrockStandIn.ACCESS_KEY,
+                    BedrockStandIn.SECRET_KEY,
+                    url,
+                    "ollama.connect-timeout=1s",
+                    "spring.ai.bedrock.aws.connection-timeout=1s");
+            for (var provider : PROVIDERS) {
+                chat(provider + ":echo", Map.of("OLLAMA_HOST", url, "TERM", "xterm"));
+                type("hello");
+                var asked = System.nanoTime();
+                expect("error: ");
+                assertThat(expect("\n")).contains("does not answer at `" + url + "`; ");
+                assertThat(Duration.ofNanos(System.nanoTime() - asked)).isLessThan(Duration.ofSeconds(10));
+                expect(PROMPT);
+                leave();
+            }
+            daemon.close();
+        } finally {
+            daemon = good;
+            for (var socket : queued) {
+                socket.close();
+            }
         }
     }
 
@@ -262,7 +331,11 @@ class FailureTableIT {
     }
 
     private void chat(String model) {
-        session = TestSession.terminal(environment());
+        chat(model, environment());
+    }
+
+    private void chat(String model, Map<String, String> environment) {
+        session = TestSession.terminal(environment);
         dialog = "table-" + ++number;
         seen = 0;
         var console = console();

@@ -4,6 +4,7 @@ import static dev.hydravisor.model.DialogFixture.at;
 import static dev.hydravisor.model.DialogFixture.said;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 import static org.awaitility.Awaitility.await;
 
 import dev.hydravisor.env.AsUser;
@@ -19,7 +20,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterAll;
@@ -312,7 +315,7 @@ class DialogIT {
     }
 
     @Test
-    void aSecondQuestionIsRefusedWhileOneIsAnswered() throws Exception {
+    void aSecondQuestionWaitsUntilTheFirstIsAnswered() throws Exception {
         dialog = open(dialog.id(), "hang");
         var asking = Thread.ofVirtual().start(() -> {
             try {
@@ -322,8 +325,42 @@ class DialogIT {
             }
         });
         await().until(() -> dialog.history().size() == 1);
+        var notices = new CopyOnWriteArrayList<String>();
+        var second = new FutureTask<>(() -> open(dialog.id(), "echo").say("me too", new Dialog.Listener() {
+            @Override
+            public void token(String text) {}
+
+            @Override
+            public void notice(String line) {
+                notices.add(line);
+            }
+        }));
+        Thread.ofVirtual().start(second);
+        await().untilAsserted(() -> assertThat(notices)
+                .singleElement(STRING)
+                .endsWith("is just being answered elsewhere, and this waits for its turn"));
+        assertThat(dialog.history()).hasSize(1);
+        asking.interrupt();
+        assertThat(second.get(10, TimeUnit.SECONDS).content()).isEqualTo("me too");
+        assertThat(dialog.history()).hasSize(4);
+    }
+
+    @Test
+    void aQuestionThatWaitsCanBeTakenBack() throws Exception {
+        dialog = open(dialog.id(), "hang");
+        var asking = Thread.ofVirtual().start(() -> {
+            try {
+                dialog.say("hello", tokens::add);
+            } catch (HydraException e) {
+                // as it is told to
+            }
+        });
+        await().until(() -> dialog.history().size() == 1);
+        Thread.currentThread().interrupt();
         assertThatThrownBy(() -> open(dialog.id(), "echo").say("me too", tokens::add))
-                .hasMessageContaining("is just being answered");
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INTERRUPTED));
+        assertThat(Thread.interrupted()).isTrue();
         asking.interrupt();
         asking.join();
         assertThat(dialog.history()).hasSize(2);
