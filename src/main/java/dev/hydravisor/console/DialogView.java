@@ -379,7 +379,7 @@ final class DialogView {
                 if (thought.isEmpty()) {
                     line("nothing was thought since this view was opened");
                 } else if (rich) {
-                    out.println(Markdown.ansi(new AttributedString(thought.stripTrailing(), Markdown.DIM)));
+                    thought.stripTrailing().replace('\t', ' ').lines().forEach(each -> line(each, Markdown.DIM));
                 } else {
                     out.println(thought.stripTrailing());
                 }
@@ -718,12 +718,9 @@ final class DialogView {
             if (thinking) {
                 thought = thoughts.toString();
                 if (rich && folded) {
-                    live().show(List.of(new AttributedString(
-                            String.format(
-                                    Locale.ROOT,
-                                    "thought for %.1f s; /thinking shows it",
-                                    (System.nanoTime() - since) / 1e9),
-                            Markdown.DIM)));
+                    var told = String.format(
+                            Locale.ROOT, "thought for %.1f s; /thinking shows it", (System.nanoTime() - since) / 1e9);
+                    live().show(Markdown.wrap(new AttributedString(told, Markdown.DIM), live().columns()));
                 } else if (rich) {
                     out.print("\033[22m");
                 }

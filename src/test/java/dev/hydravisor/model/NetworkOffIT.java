@@ -59,6 +59,10 @@ class NetworkOffIT {
     }
 
     private static Ended inside(Map<String, String> environment, String... argv) throws Exception {
+        return inside("", environment, argv);
+    }
+
+    private static Ended inside(String input, Map<String, String> environment, String... argv) throws Exception {
         var command = new ArrayList<>(List.of("nsenter", "-t", "" + namespace.pid(), "-n", "--"));
         command.addAll(Arrays.asList(argv));
         var out = Files.createTempFile(folder, "out", "");
@@ -68,7 +72,9 @@ class NetworkOffIT {
         builder.environment().putAll(environment);
         var start = System.nanoTime();
         var process = builder.start();
-        process.getOutputStream().close();
+        try (var stdin = process.outputWriter()) {
+            stdin.write(input);
+        }
         int status = process.waitFor();
         return new Ended(
                 status,
@@ -81,6 +87,10 @@ class NetworkOffIT {
         var environment = new java.util.TreeMap<>(hydra.environment());
         environment.putAll(more);
         return inside(environment, Hydra.argv(arguments).toArray(String[]::new));
+    }
+
+    private static Ended runWith(String input, String... arguments) throws Exception {
+        return inside(input, hydra.environment(), Hydra.argv(arguments).toArray(String[]::new));
     }
 
     private static Ended run(String... arguments) throws Exception {
@@ -104,6 +114,8 @@ class NetworkOffIT {
                 new String[] {"image", "list"},
                 new String[] {"workspace", "list"},
                 new String[] {"recording", "list"},
+                new String[] {"audit", "list"},
+                new String[] {"policy", "show"},
                 new String[] {"provider", "list"})) {
             var ended = run(command);
             assertThat(ended.status())
@@ -113,6 +125,20 @@ class NetworkOffIT {
         }
         var doctor = run("doctor");
         assertThat(doctor.out() + doctor.err()).contains("ollama").doesNotContain("Exception");
+    }
+
+    @Test
+    @Order(2)
+    void aDialogIsTheSameAfterTheDaemonWasKilledAndTheModelGoesOnFromIt() throws Exception {
+        var chat = new String[] {"model", "chat", "tinychat", "--dialog", "off"};
+        assertThat(runWith("my name is vera\nplease list the files\n", chat).out())
+                .contains("vera");
+        var before = runWith("/history\n", chat);
+        assertThat(before.out()).contains("you> my name is vera", "you> please list the files");
+        hydra.killDaemon();
+        var after = runWith("/history\n", chat);
+        assertThat(after.out()).isEqualTo(before.out());
+        assertThat(runWith("what is my name ?\n", chat).out()).contains("your name is vera");
     }
 
     @Test
