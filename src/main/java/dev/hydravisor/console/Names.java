@@ -9,6 +9,10 @@ import dev.hydravisor.model.Endpoint;
 import dev.hydravisor.model.Models;
 import dev.hydravisor.recording.Recording;
 import dev.hydravisor.recording.RecordingService;
+import dev.hydravisor.workspace.Workspace;
+import dev.hydravisor.workspace.WorkspaceService;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.springframework.stereotype.Component;
 
 /** Live names for Tab: what there is right now. */
@@ -19,18 +23,34 @@ class Names {
     private final AllImages images;
     private final Models models;
     private final RecordingService recordings;
+    private final WorkspaceService workspaces;
 
-    Names(InstanceService instances, ImageService disks, AllImages images, Models models, RecordingService recordings) {
+    Names(
+            InstanceService instances,
+            ImageService disks,
+            AllImages images,
+            Models models,
+            RecordingService recordings,
+            WorkspaceService workspaces) {
         this.instances = instances;
         this.disks = disks;
         this.images = images;
         this.models = models;
         this.recordings = recordings;
+        this.workspaces = workspaces;
     }
 
     /** Names of all instances. */
     Values instances() {
         return _ -> instances.names();
+    }
+
+    /** Names of the instances, and their workspaces' own. */
+    Values workspaces() {
+        return _ -> Stream.concat(
+                        instances.names().stream(),
+                        workspaces.list().stream().map(Workspace::called).filter(Objects::nonNull))
+                .toList();
     }
 
     /** Names of the instances of one kind. */

@@ -27,9 +27,12 @@ class WorkspaceCommands implements Commands {
             .column("MODELS", w -> String.join(",", w.models()))
             .column("PANES", WorkspaceCommands::panes)
             .column("RECORDING", w -> Objects.requireNonNullElse(w.recording(), ""))
+            .column("CALLED", w -> Objects.requireNonNullElse(w.called(), ""))
             .column("ATTACHED", w -> w.attached() == 0 ? "" : "" + w.attached())
             .column("AGE", w -> PlainText.age(w.created()))
             .column("REASON", w -> Objects.requireNonNullElse(w.reason(), ""));
+
+    private static final String WHICH = "the instance, or the workspace's own name";
 
     private static final String[] LAYOUTS =
             Arrays.stream(Layout.values()).map(Layout::word).toArray(String[]::new);
@@ -60,7 +63,7 @@ class WorkspaceCommands implements Commands {
     public List<HydraCommand> commands() {
         return List.of(
                 HydraCommand.named("workspace open", "open an instance's workspace and enter it")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .flag("detach", 'd', "open it, but do not enter it")
                         .option(
                                 "layout",
@@ -72,9 +75,8 @@ class WorkspaceCommands implements Commands {
                                         + " model, recorded; one that is open is entered as it is, and what ended in it is started again."
                                         + " Leave it with Ctrl-b d: everything in it goes on.")
                         .example("hydra workspace open web")
-                        .judged(in -> List.of(
-                                WorkspaceService.action("open", in.argument("NAME")),
-                                instances.action("shell", in.argument("NAME"))))
+                        .judged(in ->
+                                List.of(WorkspaceService.action("open", name(in)), instances.action("shell", name(in))))
                         .runs(this::open),
                 HydraCommand.named("workspace list", "list the workspaces")
                         .filter()
@@ -82,27 +84,47 @@ class WorkspaceCommands implements Commands {
                         .example("hydra workspace list --filter state=open")
                         .runs(in -> in.print(workspaces.list(), LIST)),
                 HydraCommand.named("workspace show", "show one workspace")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .output()
                         .example("hydra workspace show web -o json")
-                        .runs(in -> in.print(workspaces.find(in.argument("NAME")), LIST)),
+                        .runs(in -> in.print(workspaces.find(name(in)), LIST)),
                 HydraCommand.named("workspace close", "close a workspace; the instance goes on")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .dryRun()
                         .example("hydra workspace close web")
-                        .judged(in -> List.of(WorkspaceService.action("close", in.argument("NAME"))))
+                        .judged(in -> List.of(WorkspaceService.action("close", name(in))))
                         .runs(this::close),
+                HydraCommand.named("workspace rename", "give a workspace a name of your own")
+                        .argument("NAME", WHICH, names.workspaces())
+                        .optionalArgument(
+                                "NEW-NAME", "as an instance's; without it the workspace has none", Values.any())
+                        .details(
+                                "Every command of workspaces takes it beside the instance's name, until the workspace is closed.")
+                        .dryRun()
+                        .example("hydra workspace rename web payments")
+                        .judged(in -> List.of(WorkspaceService.action("rename", name(in))))
+                        .runs(this::rename),
+                HydraCommand.named("workspace split", "open a shell more in an open workspace")
+                        .argument("NAME", WHICH, names.workspaces())
+                        .details(
+                                "Below the shell that is there, recorded as that is, in a recording of its own. Models never use it."
+                                        + " Ctrl-b x closes it.")
+                        .dryRun()
+                        .example("hydra workspace split web")
+                        .judged(in ->
+                                List.of(WorkspaceService.action("open", name(in)), instances.action("shell", name(in))))
+                        .runs(this::split),
                 HydraCommand.named("workspace share", "let somebody watch a workspace")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .flag("read-only", "what the watcher types goes nowhere; the only way")
                         .details(
                                 "Shows the shell as it is recorded, without its secrets, as it prints. Nothing leads back into it: keys"
                                         + " but q, which leaves, do nothing.")
                         .example("hydra workspace share web --read-only")
-                        .judged(in -> List.of(WorkspaceService.action("enter", in.argument("NAME"))))
+                        .judged(in -> List.of(WorkspaceService.action("enter", name(in))))
                         .runs(this::share),
                 HydraCommand.named("workspace layout", "arrange the panes of an open workspace")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .argument(
                                 "LAYOUT",
                                 "side (shell left, dialogs right), stacked (shell above) or tiled",
@@ -110,40 +132,40 @@ class WorkspaceCommands implements Commands {
                         .example("hydra workspace layout web stacked")
                         .runs(this::arrange),
                 HydraCommand.named("workspace send", "type a line into the shell of an open workspace")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .argument("TEXT", "one line; Enter follows", Values.any())
                         .details(
                                 "It takes the place of what is typed there so far. Who sent it stands in the recording.")
                         .dryRun()
                         .example("hydra workspace send web 'systemctl status nginx'")
-                        .judged(in -> List.of(WorkspaceService.action("send", in.argument("NAME"))))
+                        .judged(in -> List.of(WorkspaceService.action("send", name(in))))
                         .runs(this::send),
                 HydraCommand.named("workspace screen", "print what the shell shows")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .example("hydra workspace screen web")
-                        .runs(in -> in.out().print(workspaces.screen(in.argument("NAME")))),
+                        .runs(in -> in.out().print(workspaces.screen(name(in)))),
                 HydraCommand.named("recording start", "record an open workspace")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .example("hydra recording start web")
-                        .judged(in -> List.of(WorkspaceService.recording("start", in.argument("NAME"))))
-                        .runs(in -> in.out().println(workspaces.startRecording(in.argument("NAME"), user()))),
+                        .judged(in -> List.of(WorkspaceService.recording("start", name(in))))
+                        .runs(in -> in.out().println(workspaces.startRecording(name(in), user()))),
                 HydraCommand.named("recording stop", "end the recording of an open workspace, which goes on")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .example("hydra recording stop web")
-                        .judged(in -> List.of(WorkspaceService.recording("stop", in.argument("NAME"))))
-                        .runs(in -> in.out().println(workspaces.stopRecording(in.argument("NAME")))),
+                        .judged(in -> List.of(WorkspaceService.recording("stop", name(in))))
+                        .runs(in -> in.out().println(workspaces.stopRecording(name(in)))),
                 HydraCommand.named("recording pause", "record nothing of a workspace for a while")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .details(
                                 "Neither terminal nor dialog. The recording stays the same; that it was paused stands in it.")
                         .example("hydra recording pause web")
-                        .judged(in -> List.of(WorkspaceService.recording("pause", in.argument("NAME"))))
-                        .runs(in -> in.out().println(workspaces.pauseRecording(in.argument("NAME")))),
+                        .judged(in -> List.of(WorkspaceService.recording("pause", name(in))))
+                        .runs(in -> in.out().println(workspaces.pauseRecording(name(in)))),
                 HydraCommand.named("recording resume", "go on with a paused recording")
-                        .argument("NAME", "the instance", names.instances())
+                        .argument("NAME", WHICH, names.workspaces())
                         .example("hydra recording resume web")
-                        .judged(in -> List.of(WorkspaceService.recording("resume", in.argument("NAME"))))
-                        .runs(in -> in.out().println(workspaces.resumeRecording(in.argument("NAME")))),
+                        .judged(in -> List.of(WorkspaceService.recording("resume", name(in))))
+                        .runs(in -> in.out().println(workspaces.resumeRecording(name(in)))),
                 HydraCommand.named("model attach", "attach a model to an instance")
                         .argument("INSTANCE", "the instance", names.instances())
                         .optionalArgument(
@@ -187,8 +209,34 @@ class WorkspaceCommands implements Commands {
                         .orElse("workspace `" + name + "` is closed"));
     }
 
+    private String name(Invocation in) {
+        return workspaces.named(in.argument("NAME"));
+    }
+
+    private void rename(Invocation in) {
+        var called = in.argumentOrNull("NEW-NAME");
+        if (in.dryRun()) {
+            in.out()
+                    .println("call the workspace of `"
+                            + workspaces.find(name(in)).name() + "` "
+                            + (called == null ? "by its instance alone" : "`" + PlainText.shorten(called) + "`"));
+            return;
+        }
+        workspaces.rename(name(in), called);
+    }
+
+    private void split(Invocation in) {
+        if (in.dryRun()) {
+            in.out()
+                    .println(
+                            "open a shell more in `" + workspaces.find(name(in)).name() + "`");
+            return;
+        }
+        in.out().println(workspaces.split(name(in), user()));
+    }
+
     private void open(Invocation in) {
-        var name = in.argument("NAME");
+        var name = name(in);
         var session = in.session();
         var enter = session.inIsTerminal() && session.outIsTerminal() && !in.flag("detach");
         var wanted = in.option("layout");
@@ -205,7 +253,7 @@ class WorkspaceCommands implements Commands {
     }
 
     private void share(Invocation in) throws IOException {
-        var name = in.argument("NAME");
+        var name = name(in);
         if (!in.flag("read-only")) {
             throw HydraException.usage("pass --read-only; who may type too opens it with `hydra workspace open`");
         }
@@ -225,16 +273,14 @@ class WorkspaceCommands implements Commands {
 
     private void send(Invocation in) {
         if (in.dryRun()) {
-            in.out()
-                    .println("type into `" + PlainText.safe(in.argument("NAME")) + "`: "
-                            + PlainText.safe(in.argument("TEXT")));
+            in.out().println("type into `" + PlainText.safe(name(in)) + "`: " + PlainText.safe(in.argument("TEXT")));
             return;
         }
-        workspaces.send(in.argument("NAME"), in.argument("TEXT"));
+        workspaces.send(name(in), in.argument("TEXT"));
     }
 
     private void arrange(Invocation in) {
-        workspaces.arrange(in.argument("NAME"), layout(in.argument("LAYOUT")));
+        workspaces.arrange(name(in), layout(in.argument("LAYOUT")));
     }
 
     private static Layout layout(String word) {
@@ -246,7 +292,7 @@ class WorkspaceCommands implements Commands {
     }
 
     private void close(Invocation in) {
-        var name = in.argument("NAME");
+        var name = name(in);
         if (in.dryRun()) {
             var found = workspaces.find(name);
             in.out().println("close workspace `" + found.name() + "`, whose panes are: " + panes(found));

@@ -17,16 +17,22 @@ public class WorkspaceRow {
     private boolean recorded;
     private @Nullable String recording;
     private Instant opened;
+    private @Nullable String called;
 
     @SuppressWarnings("NullAway.Init") // filled in by Hibernate
     protected WorkspaceRow() {}
 
-    /** {@code recorded} says whether it is to be, {@code recording} is the recording of its session. */
-    public WorkspaceRow(UUID instanceId, boolean recorded, @Nullable String recording, Instant opened) {
+    /**
+     * {@code recorded} says whether it is to be, {@code recording} is the recording of its session, {@code called} the user's own name
+     * for it.
+     */
+    public WorkspaceRow(
+            UUID instanceId, boolean recorded, @Nullable String recording, Instant opened, @Nullable String called) {
         this.instanceId = instanceId;
         this.recorded = recorded;
         this.recording = recording;
         this.opened = opened;
+        this.called = called;
     }
 
     public UUID instanceId() {
@@ -39,6 +45,10 @@ public class WorkspaceRow {
 
     public @Nullable String recording() {
         return recording;
+    }
+
+    public @Nullable String called() {
+        return called;
     }
 
     public Instant opened() {

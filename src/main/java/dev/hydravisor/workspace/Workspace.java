@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * A workspace as it is now.
  *
  * @param name the instance's name
+ * @param called the user's own name for it; null when there is none
  * @param instance the instance's id
  * @param reason why it is in this state, with the remedy; null when there is nothing to say
  * @param session tmux's id of its session; null when there is none
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Workspace(
         String name,
+        @Nullable String called,
         UUID instance,
         State state,
         @Nullable String reason,
@@ -39,8 +41,8 @@ public record Workspace(
     /**
      * A pane of it.
      *
-     * @param role {@code shell} or {@code dialog}
-     * @param model the model of a dialog; null for the shell
+     * @param role {@code shell}, {@code shell-2} and so on for shells beside it, or {@code dialog}
+     * @param model the model of a dialog; null for a shell
      * @param ended why its program ended, such as {@code status 1}; null while it runs
      * @param recorded true while what happens in it is recorded
      */

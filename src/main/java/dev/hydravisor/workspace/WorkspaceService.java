@@ -2,6 +2,7 @@ package dev.hydravisor.workspace;
 
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.host.PlainText;
+import dev.hydravisor.host.ShortName;
 import dev.hydravisor.instance.Instance;
 import dev.hydravisor.instance.InstanceChanged;
 import dev.hydravisor.instance.InstanceService;
@@ -146,21 +147,21 @@ public class WorkspaceService {
                 action("open", instance),
                 () -> operation.stage("opening workspace", () -> {
                     var before = panes(found.id());
-                    var shell = shell(before);
                     // Outside the lock: a guest may take its time to offer a login.
-                    var program = shell.isPresent() && !shell.get().dead()
-                            ? null
-                            : instances.shellCommand(instance, SHELL_LIMIT);
+                    var program =
+                            shell(before).isPresent() && before.stream().noneMatch(p -> p.isTerminal() && p.dead())
+                                    ? null
+                                    : instances.shellCommand(instance, SHELL_LIMIT);
                     locked(() -> {
                         requireNoOrphan(found);
                         var now = panes(found.id());
                         if (now.isEmpty()) {
                             begin(operation, found, size, user, record, Objects.requireNonNull(program));
                         } else if (program != null) {
-                            restartShell(now, program);
+                            restartShells(now, program);
                         }
                         attachments.findByInstanceIdOrderByAttached(found.id()).forEach(a -> showDialog(found.id(), a));
-                        showModels(found.id());
+                        showNames(found.id());
                         return null;
                     });
                     watch.wake();
@@ -182,6 +183,98 @@ public class WorkspaceService {
     public void arrange(String instance, Layout layout) {
         var shell = requireShell(find(instance));
         tmux.arrange(shell, layout.tmux);
+    }
+
+    /**
+     * Opens a shell more beside the first, recorded if that is, in a recording of its own.
+     *
+     * @param user who asks, for the recording
+     * @return its role, such as {@code shell-2}
+     * @throws HydraException NOT_FOUND when the workspace is not open
+     */
+    public String split(String instance, String user) {
+        var about = instances.find(instance);
+        requireShell(find(instance));
+        return guard.act(action("open", instance), () -> {
+            var program = instances.shellCommand(instance, SHELL_LIMIT);
+            return locked(() -> {
+                var panes = panes(about.id());
+                var shell = shell(panes)
+                        .orElseThrow(() -> HydraException.conflict("`" + instance + "` was closed meanwhile"));
+                var number = 2;
+                while (hasRole(panes, Pane.FURTHER_SHELL + number)) {
+                    number++;
+                }
+                var role = Pane.FURTHER_SHELL + number;
+                var recording = shell.recording() == null || shell.paused()
+                        ? null
+                        : recordings.begin(about(about, new Size(shell.columns(), shell.rows() / 2), user, role));
+                var beside = panes.stream().filter(Pane::isTerminal).reduce(shell, (_, last) -> last);
+                try {
+                    tmux.split(
+                            beside,
+                            List.of("-v"),
+                            Map.of(),
+                            identity(about.id(), instance, role, recording == null ? null : recording.id(), null),
+                            recording == null ? List.of() : recordings.relayCommand(recording),
+                            active(panes),
+                            program);
+                } catch (HydraException e) {
+                    if (recording != null) {
+                        end(recording.id(), "could not be opened");
+                    }
+                    throw e;
+                }
+                keepRecorder();
+                watch.wake();
+                return role;
+            });
+        });
+    }
+
+    private static boolean hasRole(List<Pane> panes, String role) {
+        return panes.stream().anyMatch(p -> p.role().equals(role));
+    }
+
+    /**
+     * Gives a workspace a name of the user's own, by which it is found as well.
+     *
+     * @param called null for none
+     * @throws HydraException CONFLICT when an instance or another workspace is called so
+     */
+    public void rename(String instance, @Nullable String called) {
+        var workspace = find(instance);
+        if (called != null) {
+            ShortName.check(called, "a workspace");
+            var taken = list().stream()
+                    .anyMatch(w -> !w.instance().equals(workspace.instance()) && called.equals(w.called()));
+            if (taken || instanceRows.findByName(called).isPresent()) {
+                throw HydraException.conflict("`" + called + "` is the name of another "
+                        + (taken ? "workspace" : "instance") + "; choose another name");
+            }
+        }
+        guard.act(
+                action("rename", instance),
+                () -> locked(() -> {
+                    workspaces
+                            .findById(workspace.instance())
+                            .ifPresent(row -> workspaces.save(new WorkspaceRow(
+                                    row.instanceId(), row.recorded(), row.recording(), row.opened(), called)));
+                    showNames(workspace.instance());
+                    return null;
+                }));
+    }
+
+    /** The name of the instance whose workspace a user means: by that name, or by the workspace's own. */
+    public String named(String typed) {
+        return instanceRows.findByName(typed).isPresent()
+                ? typed
+                : workspaces.findAll().stream()
+                        .filter(row -> typed.equals(row.called()))
+                        .flatMap(row -> instanceRows.findById(row.instanceId()).stream())
+                        .map(InstanceRow::name)
+                        .findFirst()
+                        .orElse(typed);
     }
 
     /**
@@ -232,12 +325,18 @@ public class WorkspaceService {
                     if (shell.recording() != null) {
                         return shell.recording();
                     }
-                    var recording = recordings.begin(about(about, new Size(shell.columns(), shell.rows()), user));
+                    var recording = recordings.begin(about(about, size(shell), user, shell.role()));
                     saveRecording(workspace, recording.id());
-                    panes(workspace.instance()).stream()
-                            .filter(p -> !p.isShell())
-                            .forEach(p -> tmux.record(p, recording.id(), List.of()));
-                    tmux.record(shell, recording.id(), recordings.relayCommand(recording));
+                    for (var pane : panes(workspace.instance())) {
+                        if (pane.isShell()) {
+                            tmux.record(pane, recording.id(), recordings.relayCommand(recording));
+                        } else if (pane.isTerminal()) {
+                            var own = recordings.begin(about(about, size(pane), user, pane.role()));
+                            tmux.record(pane, own.id(), recordings.relayCommand(own));
+                        } else {
+                            tmux.record(pane, recording.id(), List.of());
+                        }
+                    }
                     keepRecorder();
                     return recording.id();
                 }));
@@ -255,9 +354,10 @@ public class WorkspaceService {
                 recording("stop", instance),
                 () -> locked(() -> {
                     var recording = requireRecording(requireShell(workspace));
-                    panes(workspace.instance()).forEach(tmux::unrecord);
+                    var panes = panes(workspace.instance());
+                    panes.forEach(tmux::unrecord);
                     saveRecording(workspace, null);
-                    end(recording, "stopped by user");
+                    recordingsOf(panes).forEach(id -> end(id, "stopped by user"));
                     return recording;
                 }));
     }
@@ -279,8 +379,15 @@ public class WorkspaceService {
                         throw HydraException.conflict("the recording of `" + instance
                                 + "` is paused already; `hydra recording resume " + instance + "` goes on with it");
                     }
-                    tmux.pause(shell);
-                    recordings.mark(recording, RecordingService.PAUSE, "user", "the recording is paused", Map.of());
+                    for (var pane : terminals(workspace)) {
+                        tmux.pause(pane);
+                        recordings.mark(
+                                requireRecording(pane),
+                                RecordingService.PAUSE,
+                                "user",
+                                "the recording is paused",
+                                Map.of());
+                    }
                     return recording;
                 }));
     }
@@ -301,14 +408,29 @@ public class WorkspaceService {
                     if (!shell.paused()) {
                         throw HydraException.conflict("the recording of `" + instance + "` is not paused");
                     }
-                    recordings.mark(recording, "resume", "user", "the recording goes on", Map.of());
-                    tmux.record(
-                            shell,
-                            recording,
-                            recordings.relayCommand(unended(recording).orElseThrow(() -> notRecorded(shell))));
+                    for (var pane : terminals(workspace)) {
+                        var paused = unended(requireRecording(pane)).orElseThrow(() -> notRecorded(pane));
+                        recordings.mark(paused.id(), "resume", "user", "the recording goes on", Map.of());
+                        tmux.record(pane, paused.id(), recordings.relayCommand(paused));
+                    }
                     keepRecorder();
                     return recording;
                 }));
+    }
+
+    /** The shells of a workspace that are recorded. */
+    private List<Pane> terminals(Workspace workspace) {
+        return panes(workspace.instance()).stream()
+                .filter(p -> p.isTerminal() && p.recording() != null)
+                .toList();
+    }
+
+    private static Set<String> recordingsOf(List<Pane> panes) {
+        return panes.stream().map(Pane::recording).filter(Objects::nonNull).collect(Collectors.toSet());
+    }
+
+    private static Size size(Pane pane) {
+        return new Size(pane.columns(), pane.rows());
     }
 
     private static String requireRecording(Pane shell) {
@@ -325,7 +447,8 @@ public class WorkspaceService {
     }
 
     private void saveRecording(Workspace workspace, @Nullable String recording) {
-        workspaces.save(new WorkspaceRow(workspace.instance(), recording != null, recording, workspace.created()));
+        workspaces.save(new WorkspaceRow(
+                workspace.instance(), recording != null, recording, workspace.created(), workspace.called()));
     }
 
     private Pane requireShell(Workspace workspace) {
@@ -334,7 +457,7 @@ public class WorkspaceService {
                         + "` has no shell; `hydra workspace open " + workspace.name() + "` brings it back"));
     }
 
-    private Begin about(Instance instance, Size size, String user) {
+    private Begin about(Instance instance, Size size, String user, String role) {
         var kind = instance.kind().name().toLowerCase(Locale.ROOT);
         return new Begin(
                 instance.name(),
@@ -345,7 +468,7 @@ public class WorkspaceService {
                 user,
                 size.columns(),
                 size.rows(),
-                kind + " " + instance.name());
+                kind + " " + instance.name() + (role.equals(Pane.SHELL) ? "" : " " + role));
     }
 
     /** Without it a recording is better than none. */
@@ -394,6 +517,7 @@ public class WorkspaceService {
     /** All workspaces by name: those that are open, and those that were when tmux ended. */
     public List<Workspace> list() {
         var panes = tmux.panes();
+        var rows = workspaces.findAll();
         var bySession = panes.orElse(List.of()).stream()
                 .collect(Collectors.groupingBy(Pane::instance, LinkedHashMap::new, Collectors.toList()));
         var names = instanceRows.findAll().stream().collect(Collectors.toMap(InstanceRow::getId, InstanceRow::name));
@@ -402,12 +526,16 @@ public class WorkspaceService {
                 .collect(Collectors.groupingBy(
                         AttachmentRow::instanceId, Collectors.mapping(AttachmentRow::model, Collectors.toList())));
         var all = new ArrayList<Workspace>();
-        bySession.forEach((id, of) -> all.add(opened(id, names.get(id), of, models.getOrDefault(id, List.of()))));
-        for (var row : workspaces.findAll()) {
+        var called = new HashMap<UUID, String>();
+        rows.stream().filter(r -> r.called() != null).forEach(r -> called.put(r.instanceId(), r.called()));
+        bySession.forEach(
+                (id, of) -> all.add(opened(id, names.get(id), called.get(id), of, models.getOrDefault(id, List.of()))));
+        for (var row : rows) {
             var name = names.get(row.instanceId());
             if (name != null && !bySession.containsKey(row.instanceId())) {
                 all.add(new Workspace(
                         name,
+                        row.called(),
                         row.instanceId(),
                         State.ENDED,
                         (panes.isEmpty() ? "the tmux server ended" : "its tmux session ended")
@@ -467,7 +595,7 @@ public class WorkspaceService {
                             known == null ? now() : known.attached()));
                     locked(() -> {
                         showDialog(row.getId(), attachment);
-                        showModels(row.getId());
+                        showNames(row.getId());
                         return null;
                     });
                     return null;
@@ -537,8 +665,9 @@ public class WorkspaceService {
     /** The panes whose recorder has stopped, as {@code instance} names. */
     List<String> unrecorded() {
         return tmux.panes().orElse(List.of()).stream()
-                .filter(p -> p.isShell() && p.recording() != null && !p.recorded() && !p.paused())
+                .filter(p -> p.isTerminal() && p.recording() != null && !p.recorded() && !p.paused())
                 .map(Pane::name)
+                .distinct()
                 .toList();
     }
 
@@ -621,12 +750,16 @@ public class WorkspaceService {
             for (var pane : panes.orElse(List.of())) {
                 if (pane.recording() != null) {
                     known.add(pane.recording());
-                    if (pane.isShell()) {
+                    if (pane.isTerminal()) {
                         shells.put(pane.recording(), pane);
                     }
                 }
             }
             recordings(known).forEach(r -> end(r.id(), panes.isEmpty() ? "tmux server ended" : "tmux session ended"));
+            // A further shell's pane may go while its session stays.
+            Set.copyOf(sizes.keySet()).stream()
+                    .filter(id -> !known.contains(id))
+                    .forEach(id -> end(id, "pane closed"));
             looked = true;
             if (shells.entrySet().stream().anyMatch(e -> !e.getValue().paused() && !recordings.capturing(e.getKey()))) {
                 keepRecorder();
@@ -713,13 +846,15 @@ public class WorkspaceService {
 
     private void begin(
             Operation operation, Instance instance, Size size, String user, boolean record, List<String> program) {
-        var recording = record ? recordings.begin(about(instance, size, user)) : null;
+        var recording = record ? recordings.begin(about(instance, size, user, Pane.SHELL)) : null;
         var id = recording == null ? null : recording.id();
         operation.onFailure(
                 "workspace of `" + instance.name() + "`", () -> close(instance.id(), "could not be opened"));
         try {
             var shown = withHistory(instance.id(), program);
-            workspaces.save(new WorkspaceRow(instance.id(), record, id, now()));
+            var called =
+                    workspaces.findById(instance.id()).map(WorkspaceRow::called).orElse(null);
+            workspaces.save(new WorkspaceRow(instance.id(), record, id, now(), called));
             tmux.newSession(
                     instance.name(),
                     size.columns(),
@@ -740,22 +875,23 @@ public class WorkspaceService {
         }
     }
 
-    private void restartShell(List<Pane> panes, List<String> program) {
-        var shell = shell(panes).orElse(null);
-        if (shell != null) {
-            if (shell.dead()) {
-                tmux.respawn(shell, Map.of(), program); // the recorder reads on: the pane is the same
-            }
+    private void restartShells(List<Pane> panes, List<String> program) {
+        // The recorder reads on: the pane is the same.
+        panes.stream().filter(p -> p.isTerminal() && p.dead()).forEach(p -> tmux.respawn(p, Map.of(), program));
+        if (shell(panes).isPresent()) {
             return;
         }
         var beside = panes.getFirst();
-        var recording =
-                Optional.ofNullable(beside.recording()).flatMap(this::unended).orElse(null);
+        var recording = workspaces
+                .findById(beside.instance())
+                .map(WorkspaceRow::recording)
+                .flatMap(this::unended)
+                .orElse(null);
         tmux.split(
                 beside,
                 List.of("-h", "-b", "-l", "60%"),
                 Map.of(),
-                identity(beside.instance(), beside.name(), Pane.SHELL, beside.recording(), null),
+                identity(beside.instance(), beside.name(), Pane.SHELL, recording == null ? null : recording.id(), null),
                 recording == null ? List.of() : recordings.relayCommand(recording),
                 active(panes),
                 program);
@@ -786,34 +922,39 @@ public class WorkspaceService {
             }
             return;
         }
-        var last = panes.stream().filter(p -> !p.isShell()).reduce((first, second) -> second);
+        var last = panes.stream().filter(p -> !p.isTerminal()).reduce((first, second) -> second);
+        var shell = shell(panes).orElse(panes.getFirst());
         tmux.split(
-                last.orElse(panes.getFirst()),
-                last.isPresent() ? List.of("-v") : List.of("-h", "-l", "40%"),
+                last.orElse(shell),
+                last.isPresent() ? List.of("-v") : List.of("-f", "-h", "-l", "40%"),
                 environment,
-                identity(instance, name, Pane.DIALOG, panes.getFirst().recording(), attachment.model()),
+                identity(instance, name, Pane.DIALOG, shell.recording(), attachment.model()),
                 List.of(),
                 active(panes),
                 program);
     }
 
-    private void showModels(UUID instance) {
-        panes(instance).stream()
-                .map(Pane::session)
-                .findFirst()
-                .ifPresent(session -> tmux.setSession(
-                        session,
-                        "@models",
-                        attachments.findByInstanceIdOrderByAttached(instance).stream()
-                                .map(AttachmentRow::model)
-                                .collect(Collectors.joining(", "))));
+    /** Has the frame say the models and the workspace's own name. */
+    private void showNames(UUID instance) {
+        panes(instance).stream().map(Pane::session).findFirst().ifPresent(session -> {
+            tmux.setSession(
+                    session,
+                    "@models",
+                    attachments.findByInstanceIdOrderByAttached(instance).stream()
+                            .map(AttachmentRow::model)
+                            .collect(Collectors.joining(", ")));
+            tmux.setSession(
+                    session,
+                    "@called",
+                    workspaces.findById(instance).map(WorkspaceRow::called).orElse(""));
+        });
     }
 
     private void detach(UUID instance, String model) {
         locked(() -> {
             attachments.findByInstanceIdAndModel(instance, model).ifPresent(attachments::delete);
             dialog(panes(instance), model).ifPresent(tmux::killPane);
-            showModels(instance);
+            showNames(instance);
             return null;
         });
     }
@@ -821,8 +962,7 @@ public class WorkspaceService {
     private void close(UUID instance, String reason) {
         locked(() -> {
             var panes = panes(instance);
-            var ids =
-                    panes.stream().map(Pane::recording).filter(Objects::nonNull).collect(Collectors.toSet());
+            var ids = recordingsOf(panes);
             workspaces.findById(instance).map(WorkspaceRow::recording).ifPresent(ids::add);
             panes.stream().map(Pane::session).distinct().forEach(tmux::killSession);
             ids.stream().filter(id -> unended(id).isPresent()).forEach(id -> end(id, reason));
@@ -831,10 +971,14 @@ public class WorkspaceService {
         });
     }
 
-    private Workspace opened(UUID id, @Nullable String name, List<Pane> panes, List<String> models) {
-        var first = panes.getFirst();
+    private Workspace opened(
+            UUID id, @Nullable String name, @Nullable String called, List<Pane> panes, List<String> models) {
+        var first = shell(panes)
+                .or(() -> panes.stream().filter(p -> !p.isTerminal()).findFirst())
+                .orElse(panes.getFirst());
         return new Workspace(
                 name == null ? first.name() : name,
+                called,
                 id,
                 name == null ? State.ORPHANED : State.OPEN,
                 name == null ? "its instance is no more; `hydra workspace close " + first.name() + "` ends it" : null,
@@ -843,8 +987,8 @@ public class WorkspaceService {
                         .map(p -> new Workspace.Pane(
                                 p.role(),
                                 p.model(),
-                                p.ended(),
-                                p.isShell() ? p.recorded() : p.recording() != null,
+                                p.dead() && p.ended() == null ? "unknown" : p.ended(),
+                                p.isTerminal() ? p.recorded() : p.recording() != null,
                                 p.columns(),
                                 p.rows()))
                         .toList(),
@@ -882,7 +1026,7 @@ public class WorkspaceService {
 
     private static Optional<Pane> dialog(List<Pane> panes, String model) {
         return panes.stream()
-                .filter(p -> !p.isShell() && model.equals(p.model()))
+                .filter(p -> !p.isTerminal() && model.equals(p.model()))
                 .findFirst();
     }
 

@@ -65,6 +65,7 @@ final class World {
         known.workspaces = List.of(
                 new Workspace(
                         "build",
+                        null,
                         id("build"),
                         Workspace.State.OPEN,
                         null,
@@ -78,6 +79,7 @@ final class World {
                         1),
                 new Workspace(
                         "db",
+                        null,
                         id("db"),
                         Workspace.State.ENDED,
                         "the tmux server ended; `hydra workspace open db` opens it anew",

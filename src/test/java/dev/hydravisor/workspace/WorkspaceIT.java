@@ -260,6 +260,76 @@ class WorkspaceIT {
     }
 
     @Test
+    void aShellMoreIsRecordedByItselfAndComesAndGoesWhileTheFirstStays() {
+        var opened = open("web");
+        attach("web", MODEL);
+        type("web", "echo one-$((1+1))");
+        await(() -> terminal(opened).contains("one-2"));
+
+        assertThat(workspaces().split("web", "me")).isEqualTo("shell-2");
+        var more = panes().stream()
+                .filter(p -> p.role().equals("shell-2"))
+                .findFirst()
+                .orElseThrow();
+        assertThat(more.recording()).isNotEqualTo(opened.recording());
+        await(() -> screen(more).strip().endsWith("$"));
+        tmux().run("send-keys", "-t", more.id(), "echo two-$((1+1))", "Enter");
+        var file = bean(RecordingService.class)
+                .find(String.valueOf(more.recording()))
+                .file("terminal.raw");
+        await(() -> read(file).contains("two-2"));
+        assertThat(terminal(opened)).doesNotContain("two-2");
+        assertThat(workspaces().find("web").recording()).isEqualTo(opened.recording());
+        assertThat(workspaces().find("web").panes())
+                .extracting(Workspace.Pane::role)
+                .containsExactlyInAnyOrder("shell", "shell-2", "dialog");
+        assertThat(workspaces().find("web").panes()).allMatch(Workspace.Pane::recorded);
+
+        workspaces().pauseRecording("web");
+        assertThat(panes()).filteredOn(Pane::isTerminal).hasSize(2).allMatch(Pane::paused);
+        workspaces().resumeRecording("web");
+        await(() -> panes().stream().filter(Pane::isTerminal).allMatch(Pane::recorded));
+
+        tmux().run("send-keys", "-t", more.id(), "exit 3", "Enter");
+        await(() -> panes().stream().anyMatch(p -> p.id().equals(more.id()) && p.dead()));
+        workspaces().open(Operation.silent(), "web", Size.DEFAULT, "me");
+        assertThat(panes()).noneMatch(Pane::dead).hasSize(3);
+        tmux().killPane(more);
+        var recordings = bean(RecordingService.class);
+        await(() -> recordings.find(String.valueOf(more.recording())).state() == Recording.State.ENDED);
+        assertThat(recordings.find(String.valueOf(more.recording())).endReason())
+                .isEqualTo("pane closed");
+        assertThat(recordings.verify(String.valueOf(more.recording())).problems())
+                .isEmpty();
+        assertThat(recording(opened).state()).isEqualTo(Recording.State.RECORDING);
+        type("web", "echo three-$((1+1))");
+        await(() -> terminal(opened).contains("three-2"));
+    }
+
+    @Test
+    void aWorkspaceIsFoundByANameOfTheUsersOwnUntilItIsClosed() {
+        open("web");
+        bean(InstanceService.class).create(Operation.silent(), "db", SPEC);
+
+        workspaces().rename("web", "payments");
+        assertThat(workspaces().named("payments")).isEqualTo("web");
+        assertThat(workspaces().find("web").called()).isEqualTo("payments");
+        assertThat(tmux().format(shell(), "#{T:status-left}")).contains("payments (web)");
+        assertThatThrownBy(() -> workspaces().rename("web", "db")).hasMessageContaining("name of another instance");
+        assertThatThrownBy(() -> workspaces().rename("web", "a b")).hasMessageContaining("is no name");
+        kill(tmux().run("display-message", "-p", "#{pid}").strip());
+        await(() -> workspaces().find("web").state() == State.ENDED);
+        assertThat(workspaces()
+                        .open(Operation.silent(), workspaces().named("payments"), Size.DEFAULT, "me")
+                        .called())
+                .isEqualTo("payments");
+
+        workspaces().rename("web", null);
+        assertThat(workspaces().find("web").called()).isNull();
+        assertThat(workspaces().named("payments")).isEqualTo("payments");
+    }
+
+    @Test
     void aWatcherSeesTheWorkspaceAndCannotType() throws IOException {
         var opened = open("web");
         type("web", "echo before-$((1+1))");
@@ -347,7 +417,7 @@ class WorkspaceIT {
 
         await(() -> recording(opened).state() == Recording.State.ENDED);
         assertThat(recording(opened).endReason()).isEqualTo("not recorded: the recorder failed");
-        assertThat(workspaces().list()).isEmpty();
+        await(() -> workspaces().list().isEmpty());
     }
 
     @Test
@@ -438,11 +508,16 @@ class WorkspaceIT {
             await(() -> workspaces().find("web").attached() == 1);
             await(() -> read(recording(opened).file("resize.idx")).contains(" 90x"));
             keys("web", "echo seen-$((1+1))");
-            await(() -> {
-                var screen = new ArrayList<>(outer);
-                screen.addAll(List.of("capture-pane", "-p"));
-                return Processes.require(Duration.ofSeconds(5), screen).contains("seen-2");
-            });
+            await(() -> shown(outer).contains("seen-2"));
+            // Its program ends: the pane says why, and a key brings it back.
+            keys("web", "exit 7");
+            await(() -> shown(outer).contains("ended: status 7 · prefix R starts it again"));
+            var again = new ArrayList<>(outer);
+            again.addAll(List.of("send-keys", "C-b", "R"));
+            Processes.require(Duration.ofSeconds(5), again);
+            await(() -> !shell().dead());
+            type("web", "echo back-$((1+1))");
+            await(() -> terminal(opened).contains("back-2"));
         } finally {
             var end = new ArrayList<>(outer);
             end.add("kill-server");
@@ -572,6 +647,12 @@ class WorkspaceIT {
             assertThat(f.level()).isEqualTo(dev.hydravisor.host.Check.Level.OK);
             assertThat(f.detail()).contains(home.resolve("run/tmux.sock").toString());
         });
+    }
+
+    private static String shown(List<String> outer) {
+        var screen = new ArrayList<>(outer);
+        screen.addAll(List.of("capture-pane", "-p"));
+        return Processes.require(Duration.ofSeconds(5), screen);
     }
 
     private Workspace open(String name) {

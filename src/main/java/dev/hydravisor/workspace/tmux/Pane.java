@@ -12,15 +12,15 @@ import org.jspecify.annotations.Nullable;
  * @param window tmux's id of its window, {@code @3}
  * @param id tmux's id of it, {@code %3}
  * @param dead true when its program ended
- * @param ended why, such as {@code status 1}; null while it runs
+ * @param ended why, such as {@code status 1}; null while it runs, and where tmux does not know
  * @param piped true while something reads its output
  * @param stopped true while its recorder is dead and not started again yet
  * @param paused true while its recording is paused on request
  * @param attached clients that show its session
  * @param instance the instance it belongs to
  * @param name that instance's name
- * @param role {@code shell} or {@code dialog}
- * @param recording the recording its session is part of; null when it is not recorded
+ * @param role {@code shell}, {@code shell-2} and so on, or {@code dialog}
+ * @param recording that of a shell, of a dialog the first shell's; null when it is not recorded
  * @param model the model of a dialog; null for a shell
  */
 public record Pane(
@@ -68,13 +68,28 @@ public record Pane(
     public static final String SHELL = "shell";
     public static final String DIALOG = "dialog";
 
+    /** Begins the role of each shell beside the first. */
+    public static final String FURTHER_SHELL = "shell-";
+
+    /** True for the first shell: the one that models share. */
     public boolean isShell() {
         return role.equals(SHELL);
+    }
+
+    /** True for every shell: what it prints is a recording's. */
+    public boolean isTerminal() {
+        return isShell() || role.startsWith(FURTHER_SHELL);
     }
 
     /** True while what it prints is recorded. */
     public boolean recorded() {
         return recording != null && piped && !stopped && !paused;
+    }
+
+    private static @Nullable String ended(String status, String signal) {
+        return !signal.isEmpty() && !signal.equals("0")
+                ? "signal " + signal
+                : status.isEmpty() ? null : "status " + status;
     }
 
     /** One line of {@link #FORMAT}; empty for a pane that hydra did not make. */
@@ -90,7 +105,7 @@ public record Pane(
                 f[2],
                 f[3].equals("1"),
                 dead,
-                dead ? (f[6].isEmpty() || f[6].equals("0") ? "status " + f[5] : "signal " + f[6]) : null,
+                dead ? ended(f[5], f[6]) : null,
                 f[7].equals("1"),
                 f[16].equals("1"),
                 f[17].equals("1"),

@@ -79,13 +79,15 @@ public class Tmux {
 
     /** All panes hydra made; empty when no server runs. */
     public Optional<List<Pane>> panes() {
-        var result = client(List.of(List.of("list-panes", "-a", "-F", Pane.FORMAT)));
+        var list = List.of("list-panes", "-a", "-F", Pane.FORMAT);
+        var result = client(List.of(list));
         if (result.ok()) {
-            return Optional.of(result.out()
-                    .lines()
-                    .map(Pane::parse)
-                    .flatMap(Optional::stream)
-                    .toList());
+            var panes = parse(result);
+            if (panes.stream().anyMatch(p -> p.dead() && p.ended() == null)) {
+                // It may have missed how that one ended; the end of any other child has it look.
+                panes = parse(client(List.of(List.of("run-shell", ":"), list)));
+            }
+            return Optional.of(panes);
         }
         var reason = result.reason();
         if (reason.startsWith("no server running")
@@ -95,6 +97,10 @@ public class Tmux {
             return Optional.empty();
         }
         throw HydraException.unavailable("tmux does not answer: " + reason + "; `hydra doctor` says more");
+    }
+
+    private static List<Pane> parse(Processes.Result result) {
+        return result.out().lines().map(Pane::parse).flatMap(Optional::stream).toList();
     }
 
     /** Makes a session with one pane, whose output goes to {@code relay} from its first byte on; returns the pane's id. */
