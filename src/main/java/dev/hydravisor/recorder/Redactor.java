@@ -53,13 +53,11 @@ public final class Redactor {
             }
         }
 
-        void append(char c, long id) {
-            if (length == chars.length) {
-                chars = Arrays.copyOf(chars, length * 2);
+        void room(int more) {
+            if (length + more > chars.length) {
+                chars = Arrays.copyOf(chars, Math.max(length + more, chars.length * 2));
                 ids = Arrays.copyOf(ids, chars.length);
             }
-            chars[length] = c;
-            ids[length++] = id;
         }
 
         void cut(int to) {
@@ -172,31 +170,61 @@ public final class Redactor {
         }
         arrivals.add(new long[] {passed + heldLength, micros});
         System.arraycopy(bytes, 0, held, heldLength, length);
-        for (int i = 0; i < length; i++) {
-            var b = bytes[i];
-            if (b >= 0x20
-                    && b < 0x7F
-                    && state == State.GROUND
-                    && !unsure
-                    && cursor == screen.length
-                    && column + 1 < cols) {
-                // Nearly all there is: plain text at the end of a line.
-                missing = 0;
-                returnedAtEdge = false;
-                atEdge = false;
-                heldIds[heldLength] = passed + heldLength;
-                heldLength++;
-                screen.append((char) b, passed + heldLength - 1);
-                cursor++;
-                column++;
+        for (int i = 0; i < length; ) {
+            var plain = plain(bytes, i, length);
+            if (plain > 0) {
+                i += plain;
             } else {
                 heldIds[heldLength] = -1;
                 heldLength++;
-                take(b & 0xFF);
+                take(bytes[i++] & 0xFF);
             }
         }
         scan(false);
         release();
+    }
+
+    /**
+     * Takes nearly all there is, plain text at the end of a line, in one go: what is done here for each byte decides what recording costs.
+     *
+     * @return how many bytes it took
+     */
+    private int plain(byte[] bytes, int from, int to) {
+        if (state != State.GROUND || unsure || cursor != screen.length) {
+            return 0;
+        }
+        var end = Math.min(to, from + cols - 1 - column);
+        if (from >= end) {
+            return 0;
+        }
+        screen.room(end - from);
+        var chars = screen.chars;
+        var ids = screen.ids;
+        var holders = heldIds;
+        var at = screen.length;
+        var hold = heldLength;
+        var id = passed + hold;
+        var i = from;
+        for (; i < end; i++) {
+            var b = bytes[i];
+            if (b < 0x20 || b == 0x7F) {
+                break;
+            }
+            chars[at] = (char) b;
+            ids[at++] = id;
+            holders[hold++] = id++;
+        }
+        var count = i - from;
+        if (count > 0) {
+            missing = 0;
+            returnedAtEdge = false;
+            atEdge = false;
+            heldLength = hold;
+            screen.length = at;
+            cursor = at;
+            column += count;
+        }
+        return count;
     }
 
     /** Bytes are missing here: the word that comes next is taken for the rest of a secret. */

@@ -58,6 +58,9 @@ public final class Rules {
     /** Bits of the rules that may begin with these two characters. */
     private final long[] byFirstTwo = new long[128 * 128];
 
+    /** Whether there is such a rule; small, for it is asked for each character. */
+    private final boolean[] anyByFirstTwo = new boolean[128 * 128];
+
     private final List<Rule> rules;
 
     /** @param own at most 40 of the user's own */
@@ -70,6 +73,9 @@ public final class Rules {
         rules = List.copyOf(all);
         for (int i = 0; i < rules.size(); i++) {
             index(rules.get(i), 1L << i);
+        }
+        for (int i = 0; i < byFirstTwo.length; i++) {
+            anyByFirstTwo[i] = byFirstTwo[i] != 0;
         }
     }
 
@@ -128,11 +134,8 @@ public final class Rules {
      */
     int scan(char[] text, int from, int length, boolean end, Found found) {
         var open = length;
-        for (int i = from; i < length; i++) {
-            var mask = byFirstTwo[slot(text[i]) << 7 | (i + 1 < length ? slot(text[i + 1]) : 0)];
-            if (i + 1 == length) {
-                mask = -1;
-            }
+        for (int i = next(text, from, length); i < length; i = next(text, i + 1, length)) {
+            var mask = i + 1 < length ? byFirstTwo[slot(text[i]) << 7 | slot(text[i + 1])] : -1;
             while (mask != 0) {
                 var at = Long.numberOfTrailingZeros(mask);
                 mask &= mask - 1;
@@ -168,6 +171,23 @@ public final class Rules {
             }
         }
         return open;
+    }
+
+    /** The next character that may begin what some rule looks for; the last one always may. */
+    private int next(char[] text, int from, int length) {
+        if (from + 1 >= length) {
+            return from;
+        }
+        var any = anyByFirstTwo;
+        var first = slot(text[from]);
+        for (int i = from + 1; i < length; i++) {
+            var second = slot(text[i]);
+            if (any[first << 7 | second]) {
+                return i - 1;
+            }
+            first = second;
+        }
+        return length - 1;
     }
 
     private static int endOfBefore(Rule rule, char[] text, int from, int length) {
@@ -225,7 +245,7 @@ public final class Rules {
     }
 
     private static int slot(char c) {
-        return Math.min(c, 127);
+        return c < 127 ? c : 127;
     }
 
     private static boolean isWord(char c) {

@@ -219,7 +219,11 @@ public class RecordingService {
                 "-Xlog:all=error:stderr",
                 "-XX:+UseSerialGC",
                 "-XX:-UsePerfData",
-                "-XX:TieredStopAtLevel=1", // two thirds of the memory; docs/decisions/0005-recorder.md
+                // C2 for the few loops that run over each byte, and nothing else; docs/decisions/0005-recorder.md
+                "-XX:Tier4InvocationThreshold=50000",
+                "-XX:Tier4MinInvocationThreshold=20000",
+                "-XX:Tier4CompileThreshold=100000",
+                "-XX:Tier4BackEdgeThreshold=2000000",
                 "-XX:ReservedCodeCacheSize=16m",
                 "-Xss256k",
                 "-Xmx24m",
