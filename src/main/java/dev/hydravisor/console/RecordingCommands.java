@@ -176,7 +176,7 @@ class RecordingCommands implements Commands {
                         .option(
                                 "format",
                                 "FORMAT",
-                                "cast (asciicast v2), cast-v3, txt, ansi, raw, jsonl (the dialog), html (one page that plays it) or tar",
+                                "cast (asciicast v2), cast-v3, txt, ansi, raw, jsonl (the dialog), html (one page that plays it), svg (one animated picture) or tar",
                                 Values.of(Arrays.stream(Format.values())
                                         .map(Format::word)
                                         .toArray(String[]::new)),

@@ -16,6 +16,8 @@ public enum Format {
     ANSI,
     /** One page with asciinema's player inside, which needs no network. */
     HTML,
+    /** One animated picture. */
+    SVG,
     /** The whole folder. */
     TAR;
 

@@ -585,6 +585,7 @@ public class RecordingService {
                     out.write(filter.restore());
                 }
                 case HTML -> Page.write(archive, metaOrGuess(archive), out);
+                case SVG -> Svg.write(archive, metaOrGuess(archive), out);
                 case RAW, TAR -> throw new IllegalArgumentException(format.word() + " is no text");
             }
         } catch (InterruptedException e) {

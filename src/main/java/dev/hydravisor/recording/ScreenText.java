@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The text of a session as a person would have read it: what scrolled off the screen or was cleared, then what stood on it at the end;
- * soft-wrapped lines are joined. Of a full-screen program, its last screen is kept, between two marks. A screen without colours.
+ * soft-wrapped lines are joined. Of a full-screen program, its last screen is kept, between two marks.
  */
 final class ScreenText implements Vt.Handler {
     static final String FULL_SCREEN = "[full screen]";
@@ -28,6 +28,8 @@ final class ScreenText implements Vt.Handler {
     /** One row of the screen. */
     private static final class Row {
         int[] cells;
+        /** How each is drawn, as {@link Look} has it; null for a row that is plain all along. */
+        long @Nullable [] looks;
         /** Marks that combine with the character in a column. */
         @Nullable
         Map<Integer, String> marks;
@@ -54,6 +56,42 @@ final class ScreenText implements Vt.Handler {
             }
             if (to >= cells.length) {
                 wrapped = false;
+            }
+            if (looks != null) {
+                Arrays.fill(
+                        looks, Math.max(0, from), Math.max(Math.max(0, from), Math.min(to, cells.length)), Look.PLAIN);
+            }
+        }
+
+        /** As above; the erased cells get the background of this look. */
+        void erase(int from, int to, long look) {
+            erase(from, to);
+            var background = Look.backgroundOf(look);
+            if (background != Look.PLAIN) {
+                for (int i = Math.max(0, from); i < Math.min(to, cells.length); i++) {
+                    look(i, background);
+                }
+            }
+        }
+
+        long look(int at) {
+            return looks == null ? Look.PLAIN : looks[at];
+        }
+
+        void look(int at, long look) {
+            if (looks == null) {
+                if (look == Look.PLAIN) {
+                    return;
+                }
+                looks = new long[cells.length];
+            }
+            looks[at] = look;
+        }
+
+        void move(int from, int to, int count) {
+            System.arraycopy(cells, from, cells, to, count);
+            if (looks != null) {
+                System.arraycopy(looks, from, looks, to, count);
             }
         }
 
@@ -105,6 +143,8 @@ final class ScreenText implements Vt.Handler {
     private int[] saved = new int[2];
     private int[] savedMain = new int[2];
     private int last = BLANK;
+    private long look = Look.PLAIN;
+    private long savedLook = Look.PLAIN;
 
     ScreenText(Writer out, int cols, int rows) {
         this((_, text) -> out.write(text + "\n"), cols, rows);
@@ -170,13 +210,51 @@ final class ScreenText implements Vt.Handler {
         return text.toString();
     }
 
+    /** Takes the characters of a row that are drawn alike. */
+    interface Runs {
+        /** @param width in columns; of two columns a character where {@code wide} */
+        void run(int column, int width, boolean wide, String text, long look);
+    }
+
+    int rowCount() {
+        return rows;
+    }
+
+    int columnCount() {
+        return cols;
+    }
+
+    /** A row of the screen now, in runs that are drawn alike; a wide character is one by itself. Plain blanks are left out. */
+    void runs(int which, Runs to) {
+        var row = screen[which];
+        for (int i = 0; i < row.cells.length; ) {
+            var from = i;
+            var as = row.look(i);
+            var wide = i + 1 < row.cells.length && row.cells[i + 1] == TAIL;
+            var text = new StringBuilder();
+            do {
+                text.appendCodePoint(row.cells[i] == TAIL ? BLANK : row.cells[i]);
+                if (row.marks != null) {
+                    text.append(row.marks.getOrDefault(i, ""));
+                }
+                i += wide ? 2 : 1;
+            } while (!wide
+                    && i < row.cells.length
+                    && row.look(i) == as
+                    && !(i + 1 < row.cells.length && row.cells[i + 1] == TAIL));
+            if (as != Look.PLAIN || !text.toString().isBlank()) {
+                to.run(from, i - from, wide, text.toString(), as);
+            }
+        }
+    }
+
     private void gap(String what) throws IOException {
         flushScreen();
         writePending();
         line(micros, "[" + what + "]");
     }
 
-    private void resize(String size) {
+    void resize(String size) {
         var at = size.indexOf('x');
         var newCols = Math.max(1, Integer.parseInt(size.substring(0, at)));
         var newRows = Math.max(1, Integer.parseInt(size.substring(at + 1)));
@@ -206,6 +284,8 @@ final class ScreenText implements Vt.Handler {
                 to[i] = from[i + skip];
                 var old = to[i].cells.length;
                 to[i].cells = Arrays.copyOf(to[i].cells, cols);
+                var looks = to[i].looks;
+                to[i].looks = looks == null ? null : Arrays.copyOf(looks, cols);
                 if (cols > old) {
                     Arrays.fill(to[i].cells, old, cols, BLANK);
                 }
@@ -247,6 +327,7 @@ final class ScreenText implements Vt.Handler {
         split(row, x);
         split(row, x + width);
         row.cells[x] = c;
+        row.look(x, look);
         row.written = false;
         row.micros = micros;
         if (row.marks != null) {
@@ -254,6 +335,7 @@ final class ScreenText implements Vt.Handler {
         }
         if (width == 2 && x + 1 < cols) {
             row.cells[x + 1] = TAIL;
+            row.look(x + 1, look);
         }
         x += width;
         last = c;
@@ -302,8 +384,8 @@ final class ScreenText implements Vt.Handler {
     @Override
     public void escape(String sequence) {
         switch (sequence) {
-            case "7" -> saved = new int[] {x, y};
-            case "8" -> move(saved[0], saved[1]);
+            case "7" -> save();
+            case "8" -> restore();
             case "D" -> lineFeed();
             case "E" -> {
                 move(0, y);
@@ -319,6 +401,7 @@ final class ScreenText implements Vt.Handler {
             case "(0" -> drawing = true;
             case "(B", "(A" -> drawing = false;
             case "c" -> {
+                look = Look.PLAIN;
                 leaveFullScreen();
                 flushScreen();
                 move(0, 0);
@@ -365,19 +448,18 @@ final class ScreenText implements Vt.Handler {
             case 'J' -> eraseScreen(parameter(params, 0, 0));
             case 'K' -> {
                 switch (parameter(params, 0, 0)) {
-                    case 0 -> screen[y].erase(x, cols);
-                    case 1 -> screen[y].erase(0, x + 1);
-                    case 2 -> screen[y].erase(0, cols);
+                    case 0 -> screen[y].erase(x, cols, look);
+                    case 1 -> screen[y].erase(0, x + 1, look);
+                    case 2 -> screen[y].erase(0, cols, look);
                     default -> {}
                 }
             }
-            case 'X' -> screen[y].erase(x, x + n);
+            case 'X' -> screen[y].erase(x, x + n, look);
             case '@' -> insert(screen[y], n);
             case 'P' -> {
-                var cells = screen[y].cells;
                 var count = Math.min(n, cols - x);
-                System.arraycopy(cells, x + count, cells, x, cols - x - count);
-                screen[y].erase(cols - count, cols);
+                screen[y].move(x + count, x, cols - x - count);
+                screen[y].erase(cols - count, cols, look);
             }
             case 'L' -> {
                 if (y >= top && y <= bottom) {
@@ -409,8 +491,9 @@ final class ScreenText implements Vt.Handler {
                     move(0, originMode ? top : 0);
                 }
             }
-            case 's' -> saved = new int[] {x, y};
-            case 'u' -> move(saved[0], saved[1]);
+            case 'm' -> look = Look.sgr(look, params);
+            case 's' -> save();
+            case 'u' -> restore();
             case 'h' -> insertMode |= parameter(params, 0, 0) == 4;
             case 'l' -> insertMode &= parameter(params, 0, 0) != 4;
             default -> {}
@@ -478,16 +561,16 @@ final class ScreenText implements Vt.Handler {
                     flushScreen();
                     return;
                 }
-                screen[y].erase(x, cols);
+                screen[y].erase(x, cols, look);
                 for (int i = y + 1; i < rows; i++) {
-                    screen[i].erase(0, cols);
+                    screen[i].erase(0, cols, look);
                 }
             }
             case 1 -> {
                 for (int i = 0; i < y; i++) {
-                    screen[i].erase(0, cols);
+                    screen[i].erase(0, cols, look);
                 }
-                screen[y].erase(0, x + 1);
+                screen[y].erase(0, x + 1, look);
             }
             case 2 -> flushScreen();
             default -> {}
@@ -500,6 +583,21 @@ final class ScreenText implements Vt.Handler {
             emitAll(screen);
         }
         screen = blank();
+        if (Look.backgroundOf(look) != Look.PLAIN) {
+            for (var row : screen) {
+                row.erase(0, cols, look);
+            }
+        }
+    }
+
+    private void save() {
+        saved = new int[] {x, y};
+        savedLook = look;
+    }
+
+    private void restore() {
+        move(saved[0], saved[1]);
+        look = savedLook;
     }
 
     private void emitAll(Row[] all) {
@@ -587,6 +685,7 @@ final class ScreenText implements Vt.Handler {
         System.arraycopy(screen, from + count, screen, from, to - from + 1 - count);
         for (int i = to - count + 1; i <= to; i++) {
             screen[i] = new Row(cols);
+            screen[i].erase(0, cols, look);
         }
     }
 
@@ -595,13 +694,17 @@ final class ScreenText implements Vt.Handler {
         System.arraycopy(screen, from, screen, from + count, to - from + 1 - count);
         for (int i = from; i < from + count; i++) {
             screen[i] = new Row(cols);
+            screen[i].erase(0, cols, look);
         }
     }
 
     private void insert(Row row, int n) {
         var count = Math.min(n, cols - x);
-        System.arraycopy(row.cells, x, row.cells, x + count, cols - x - count);
+        row.move(x, x + count, cols - x - count);
         Arrays.fill(row.cells, x, x + count, BLANK);
+        if (row.looks != null) {
+            Arrays.fill(row.looks, x, x + count, Look.PLAIN);
+        }
     }
 
     private static int parameter(String params, int index, int fallback) {

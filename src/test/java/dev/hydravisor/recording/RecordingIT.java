@@ -397,6 +397,73 @@ class RecordingIT {
     }
 
     @Test
+    void aBrowserShowsThePictureAsItStoodOnTheTerminal() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/chromium")), "chromium is installed");
+        var recording = begin(60, 8);
+        var pane = run(
+                recording,
+                "printf 'ready\\n'; read -r _; printf '\\033[32mgreen\\033[0m 漢字 <b>&amp;</text>\\n'; sleep 0.3; seq 20; sleep 0.3; printf '\\033[3;5Hmiddle\\033[1;44mbold\\033[0m'; exec sleep 1000");
+        Tmux.eventually("it is recorded", () -> readRaw(recording).contains("ready"));
+        pane.keys("Enter");
+        pane.waitFor("bold");
+        Tmux.eventually("recorded", () -> readRaw(recording).contains("bold"));
+        var screen = pane.screen().lines().map(String::stripTrailing).toList();
+        pane.kill();
+        waitUntilRecorded(recording);
+        var picture = folder.resolve("web.svg");
+        service.export(recording.id(), Format.SVG, picture, false);
+        // The browser is asked what stands where once the animation is at its end.
+        var page = folder.resolve("page.html");
+        Files.writeString(page, """
+                <body>PICTURE<pre id=out></pre><script>
+                onload = () => {
+                  const svg = document, strip = svg.getElementById('strip');
+                  const play = strip.getAnimations()[0];
+                  play.currentTime = play.effect.getComputedTiming().duration - 1000;
+                  const at = [];
+                  for (const use of strip.querySelectorAll('use')) {
+                    const group = use.parentNode.getCTM();
+                    if (Math.abs(group.e - strip.parentNode.getCTM().e) < 1) {
+                      const row = svg.querySelector(use.getAttribute('href'));
+                      for (const t of row.querySelectorAll('text'))
+                        at.push([use.y.baseVal.value / 18, Math.round(t.x.baseVal[0].value / 8.4), t.textContent, getComputedStyle(t).fontWeight]);
+                    }
+                  }
+                  document.getElementById('out').textContent = JSON.stringify(at);
+                };
+                </script>""".replace("PICTURE", Files.readString(picture)));
+        // By itself it is XML.
+        javax.xml.parsers.DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(picture.toFile());
+        var dom = dev.hydravisor.host.Processes.require(
+                java.time.Duration.ofSeconds(60),
+                List.of(
+                        "chromium",
+                        "--headless",
+                        "--no-sandbox",
+                        "--disable-gpu",
+                        "--allow-file-access-from-files",
+                        "--user-data-dir=" + folder.resolve("chromium"),
+                        "--host-resolver-rules=MAP * ~NOTFOUND",
+                        "--virtual-time-budget=5000",
+                        "--dump-dom",
+                        page.toUri().toString()));
+        var json = dom.substring(dom.indexOf("<pre id=\"out\">") + 14, dom.indexOf("</pre>"))
+                .replace("&lt;", "<")
+                .replace("&gt;", ">")
+                .replace("&amp;", "&");
+        assertThat(json).contains("\"bold\",\"700\"");
+        var shown = new ArrayList<String>(java.util.Collections.nCopies(8, ""));
+        for (var run : Archive.JSON.readTree(json)) {
+            var y = run.get(0).asInt();
+            var width = org.jline.utils.WCWidth.wcwidth('漢') * (int) shown.get(y).codePoints().filter(c -> c > 0x2E80).count();
+            var columns = shown.get(y).length() + width / 2;
+            shown.set(y, shown.get(y) + " ".repeat(run.get(1).asInt() - columns) + run.get(2).asString());
+        }
+        assertThat(shown.stream().map(String::stripTrailing)).as(dom).isEqualTo(screen);
+        assertThat(Files.readString(picture)).contains("fill=\"#0dbc79\">green<", "font-weight=\"bold\">bold<", "translate(1008)");
+    }
+
+    @Test
     void aReplayLeavesTheTerminalAsItWas() throws Exception {
         var recording = begin(80, 24);
         var pane = run(
