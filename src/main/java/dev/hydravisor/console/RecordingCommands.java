@@ -12,7 +12,6 @@ import dev.hydravisor.recording.Verified;
 import java.io.FilterWriter;
 import java.io.IOException;
 import java.io.Writer;
-import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
@@ -231,6 +230,18 @@ class RecordingCommands implements Commands {
                                 .map(r -> RecordingService.action("delete", r.id()))
                                 .toList())
                         .runs(this::prune),
+                HydraCommand.named("recording compress", "make old recordings smaller; nothing of them is lost")
+                        .optionalArgument("RECORDING", "the recording's id", names.recordings())
+                        .option("older", "TIME", "those that ended longer ago, such as 720h", Values.of("168h", "720h"))
+                        .dryRun()
+                        .details(
+                                "They are found, played, exported and verified as before. `recording.compress-after` in config.yaml does it"
+                                        + " by itself.")
+                        .example("hydra recording compress --older 720h")
+                        .judged(in -> compressible(in).stream()
+                                .map(r -> RecordingService.action("compress", r.id()))
+                                .toList())
+                        .runs(this::compress),
                 HydraCommand.named("recording verify", "check that nothing in a recording was changed")
                         .optionalArgument("RECORDING", ARGUMENT, names.recordings())
                         .flag("all", "check every recording, and that none is gone")
@@ -393,7 +404,7 @@ class RecordingCommands implements Commands {
             throw HydraException.usage(
                     "raw bytes do not go to a terminal; give a file, or play them with `hydra recording replay`");
         } else {
-            Files.copy(recording.file("terminal.raw"), in.session().outBytes());
+            recordings.exportRaw(recording.id(), in.session().outBytes());
         }
     }
 
@@ -481,6 +492,28 @@ class RecordingCommands implements Commands {
                 recordings.delete(recording.id());
             }
             in.out().println((in.dryRun() ? "would remove " : "removed ") + recording.id());
+        }
+    }
+
+    private List<Recording> compressible(Invocation in) {
+        var wanted = in.argumentOrNull("RECORDING");
+        var older = duration("older", in.option("older"));
+        if ((wanted == null) == (older == null)) {
+            throw HydraException.usage("name a recording, or say with --older how old they are to be");
+        }
+        return older == null
+                ? List.of(recordings.find(Objects.requireNonNull(wanted)))
+                : recordings.compressible(older);
+    }
+
+    private void compress(Invocation in) {
+        for (var recording : compressible(in)) {
+            in.out()
+                    .println(
+                            in.dryRun()
+                                    ? "would compress " + recording.id()
+                                    : recording.id() + " is smaller by "
+                                            + PlainText.bytes(recordings.compress(recording.id())));
         }
     }
 

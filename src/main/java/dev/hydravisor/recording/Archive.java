@@ -5,11 +5,14 @@ import dev.hydravisor.operation.HydraException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -22,6 +25,8 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.ObjectMapper;
@@ -42,6 +47,11 @@ record Archive(Path folder) {
     static final String MANIFEST = "MANIFEST";
     static final String SIGNATURE = "MANIFEST.sig";
     static final String ERRORS = "recorder.err";
+
+    /** What is compressed in an old recording, each file to one of its name and {@link #PACKED}. */
+    static final List<String> LARGE = List.of(RAW, INDEX, LOG, CAST);
+
+    static final String PACKED = ".gz";
 
     /** The kind of the entry that says what exactly a model is, and its one field. */
     static final String IDENTITY = "identity";
@@ -170,6 +180,38 @@ record Archive(Path folder) {
         return folder.resolve(name);
     }
 
+    /** True where a file is there, compressed or not. */
+    boolean has(String name) {
+        return Files.exists(file(name)) || Files.exists(file(name + PACKED));
+    }
+
+    /** The content of a file, compressed or not; nothing where there is none. */
+    InputStream open(String name) throws IOException {
+        if (Files.exists(file(name))) {
+            try {
+                return Files.newInputStream(file(name));
+            } catch (NoSuchFileException e) {
+                // It was just compressed.
+            }
+        }
+        return Files.exists(file(name + PACKED))
+                ? new GZIPInputStream(Files.newInputStream(file(name + PACKED)), 1 << 16)
+                : InputStream.nullInputStream();
+    }
+
+    /** Writes a file's content compressed beside it and sees it to the disk. */
+    void pack(String name) throws IOException {
+        var next = file(name + PACKED + ".new");
+        try (var channel = FileChannel.open(
+                next, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            var packed = new GZIPOutputStream(Channels.newOutputStream(channel), 1 << 16);
+            Files.copy(file(name), packed);
+            packed.finish();
+            channel.force(true);
+        }
+        Files.move(next, file(name + PACKED), StandardCopyOption.ATOMIC_MOVE);
+    }
+
     Meta meta() throws IOException {
         try {
             var meta = JSON.readValue(Files.readString(file(META)), Meta.class);
@@ -260,7 +302,9 @@ record Archive(Path folder) {
 
     long bytes() {
         try {
-            return Files.exists(file(RAW)) ? Files.size(file(RAW)) : 0;
+            return Files.exists(file(RAW))
+                    ? Files.size(file(RAW))
+                    : Files.exists(file(RAW + PACKED)) ? Objects.requireNonNullElse(meta().bytes(), 0L) : 0;
         } catch (IOException e) {
             return 0;
         }
@@ -287,8 +331,7 @@ record Archive(Path folder) {
 
     /** Reads the index from its start; half a line at its end is none. */
     IndexReader index() throws IOException {
-        return new IndexReader(
-                Files.exists(file(INDEX)) ? Files.newInputStream(file(INDEX)) : InputStream.nullInputStream());
+        return new IndexReader(open(INDEX));
     }
 
     /** Resizes and dialog turns, by time. */
@@ -359,7 +402,9 @@ record Archive(Path folder) {
 
     private @Nullable String lastLine(String name) throws IOException {
         if (!Files.exists(file(name))) {
-            return null;
+            try (var lines = new BufferedReader(new InputStreamReader(open(name), StandardCharsets.UTF_8))) {
+                return lines.lines().reduce((_, last) -> last).orElse(null);
+            }
         }
         try (var channel = FileChannel.open(file(name), StandardOpenOption.READ)) {
             var end = wholeLines(channel);
@@ -422,7 +467,7 @@ record Archive(Path folder) {
         private long offset;
 
         IndexReader(InputStream in) {
-            lines = new BufferedReader(new java.io.InputStreamReader(in, StandardCharsets.US_ASCII));
+            lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.US_ASCII));
         }
 
         @Nullable

@@ -8,7 +8,6 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.util.ArrayDeque;
 
 /** A recording as the events of asciicast, read in constant memory from bytes, index, resizes and dialog. */
@@ -46,7 +45,7 @@ final class Events {
         try (var index = archive.index();
                 InputStream raw = size == 0
                         ? InputStream.nullInputStream()
-                        : new BufferedInputStream(Files.newInputStream(archive.file(Archive.RAW)), PIECE)) {
+                        : new BufferedInputStream(archive.open(Archive.RAW), PIECE)) {
             new Events(archive, sink).read(index, raw, size);
         }
     }

@@ -1,13 +1,19 @@
 package dev.hydravisor.recording;
 
+import java.time.Duration;
 import java.util.List;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
-/** Settings of recordings. */
+/**
+ * Settings of recordings.
+ *
+ * @param compressAfter how long after its end a recording is compressed; 0 for never
+ */
 @ConfigurationProperties("recording")
 record RecordingProperties(
         @DefaultValue("warn") OnFailure onFailure,
+        @DefaultValue("0") Duration compressAfter,
         @DefaultValue Redact redact) {
     /** What happens to a workspace whose recorder cannot write, as on a full disk. */
     enum OnFailure {

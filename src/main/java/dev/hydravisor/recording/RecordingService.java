@@ -14,6 +14,7 @@ import dev.hydravisor.recording.Archive.Meta;
 import dk.brics.automaton.RunAutomaton;
 import jakarta.annotation.PostConstruct;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.net.InetAddress;
@@ -94,7 +95,8 @@ public class RecordingService {
     RecordingService(HydraHome home, Guard guard) {
         this(
                 home,
-                new RecordingProperties(RecordingProperties.OnFailure.WARN, new RecordingProperties.Redact(List.of())),
+                new RecordingProperties(
+                        RecordingProperties.OnFailure.WARN, Duration.ZERO, new RecordingProperties.Redact(List.of())),
                 guard);
     }
 
@@ -112,6 +114,9 @@ public class RecordingService {
             } catch (IOException | HydraException e) {
                 log.warn("{}: {}", archive.folder(), e.getMessage());
             }
+        }
+        if (properties.compressAfter().isPositive()) {
+            Thread.ofVirtual().name("compress").start(this::compressOld);
         }
     }
 
@@ -432,7 +437,10 @@ public class RecordingService {
         }
     }
 
-    /** The plain text of a recording, brought up to date: of one still running, up to now. */
+    /**
+     * The plain text of a recording, brought up to date: of one still running, up to now. Of one that was compressed it is compressed,
+     * as {@code .gz} at its end says.
+     */
     public Path terminalLog(String id) {
         var archive = archive(id);
         try {
@@ -481,6 +489,13 @@ public class RecordingService {
         write(archive(id), format, out);
     }
 
+    /** Writes the terminal's bytes. */
+    public void exportRaw(String id, OutputStream out) throws IOException {
+        try (var raw = archive(id).open(Archive.RAW)) {
+            raw.transferTo(out);
+        }
+    }
+
     /**
      * Writes a recording to a file, which is there whole or not at all.
      *
@@ -503,7 +518,9 @@ public class RecordingService {
         try {
             part = Files.createTempFile(folder, "." + file.getFileName(), ".part");
             if (format == Format.RAW) {
-                Files.copy(archive(id).file(Archive.RAW), part, StandardCopyOption.REPLACE_EXISTING);
+                try (var raw = archive(id).open(Archive.RAW)) {
+                    Files.copy(raw, part, StandardCopyOption.REPLACE_EXISTING);
+                }
             } else if (format == Format.TAR) {
                 var source = archive(id).folder();
                 Processes.require(
@@ -728,15 +745,7 @@ public class RecordingService {
 
     private Map<String, Integer> redactNow(String id) {
         var archive = archive(id);
-        var recording = read(archive);
-        if (recording.state() != Recording.State.ENDED) {
-            throw HydraException.conflict("`" + id + "` has not ended; close its workspace first");
-        }
-        var verified = verify(id);
-        if (!verified.ok()) {
-            throw HydraException.conflict("`" + id + "` is not as it was recorded: "
-                    + verified.problems().getFirst() + "; `hydra recording verify` says more");
-        }
+        requireUnchanged(archive, id);
         var next = new Archive(home.logs().resolve(".redact-" + id));
         try {
             synchronized (lock(archive)) {
@@ -791,9 +800,7 @@ public class RecordingService {
         var sizes = new ArrayDeque<>(
                 from.asides().stream().filter(a -> a.code() == 'r').toList());
         try (var index = from.index();
-                var raw = Files.exists(from.file(Archive.RAW))
-                        ? Files.newInputStream(from.file(Archive.RAW))
-                        : java.io.InputStream.nullInputStream();
+                var raw = from.open(Archive.RAW);
                 var rewrite = new Rewrite(to, rules, meta.cols())) {
             long at = 0;
             long micros = 0;
@@ -812,6 +819,87 @@ public class RecordingService {
                 }
             }
             rewrite.output(micros, raw.readAllBytes());
+        }
+    }
+
+    /**
+     * Compresses what is large in an ended recording. Whatever reads it finds it as it was; its manifest covers both the content and the
+     * files that are there now.
+     *
+     * @return how many bytes that saved; 0 where it was compressed before
+     * @throws HydraException CONFLICT where it has not ended, or is not as it was recorded
+     */
+    public long compress(String id) {
+        return guard.act(action("compress", id), () -> compressNow(id));
+    }
+
+    private long compressNow(String id) {
+        var archive = archive(id);
+        requireUnchanged(archive, id);
+        try {
+            synchronized (lock(archive)) {
+                var names = Archive.LARGE.stream()
+                        .filter(name -> Files.exists(archive.file(name)))
+                        .toList();
+                if (names.isEmpty()) {
+                    return 0;
+                }
+                var packed = names.stream().map(name -> name + Archive.PACKED).toArray(String[]::new);
+                for (var name : names) {
+                    archive.pack(name);
+                }
+                var meta = archive.meta();
+                var micros = ChronoUnit.MICROS.between(meta.start(), Objects.requireNonNull(meta.end()));
+                close(archive, parts(archive, micros, packed), micros);
+                long saved = 0;
+                for (var name : names) {
+                    saved += Files.size(archive.file(name)) - Files.size(archive.file(name + Archive.PACKED));
+                    Files.delete(archive.file(name));
+                }
+                return saved;
+            }
+        } catch (IOException e) {
+            throw failed("cannot compress `" + id + "`", e);
+        }
+    }
+
+    private void requireUnchanged(Archive archive, String id) {
+        if (read(archive).state() != Recording.State.ENDED) {
+            throw HydraException.conflict("`" + id + "` has not ended; close its workspace first");
+        }
+        var verified = verify(id);
+        if (!verified.ok()) {
+            throw HydraException.conflict("`" + id + "` is not as it was recorded: "
+                    + verified.problems().getFirst() + "; `hydra recording verify` says more");
+        }
+    }
+
+    /** The recordings that ended longer ago and are not compressed. */
+    public List<Recording> compressible(Duration older) {
+        var before = Instant.now().minus(older);
+        return list().stream()
+                .filter(r -> r.state() == Recording.State.ENDED
+                        && r.end() != null
+                        && r.end().isBefore(before)
+                        && Archive.LARGE.stream().anyMatch(name -> Files.exists(r.file(name))))
+                .toList();
+    }
+
+    /** By the setting {@code recording.compress-after}, once a day. */
+    private void compressOld() {
+        try {
+            while (true) {
+                for (var recording : compressible(properties.compressAfter())) {
+                    try {
+                        compressNow(recording.id());
+                    } catch (HydraException e) {
+                        log.warn("{}", e.text());
+                    }
+                }
+                Thread.sleep(Duration.ofDays(1));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -883,6 +971,10 @@ public class RecordingService {
 
     private Path refreshLog(Archive archive) throws IOException {
         var file = archive.file(Archive.LOG);
+        var packed = archive.file(Archive.LOG + Archive.PACKED);
+        if (!Files.exists(file) && Files.exists(packed)) {
+            return packed;
+        }
         var raw = archive.file(Archive.RAW);
         // The log carries the time of the bytes it was made from: what is printed while it is made leaves it stale.
         var time = Files.exists(raw) ? Files.getLastModifiedTime(raw) : null;
@@ -1164,7 +1256,10 @@ public class RecordingService {
 
     /** The last lines of the manifest, and a line in the ledger of all recordings, which says how this one ended. */
     private void close(Archive archive, long micros) throws IOException {
-        var parts = parts(archive, micros, Archive.META, Archive.LOG, Archive.CAST, Archive.ERRORS);
+        close(archive, parts(archive, micros, Archive.META, Archive.LOG, Archive.CAST, Archive.ERRORS), micros);
+    }
+
+    private void close(Archive archive, List<String> parts, long micros) throws IOException {
         parts.add(micros + " end");
         var last = manifest(archive).append(parts);
         archive.force(Archive.MANIFEST);

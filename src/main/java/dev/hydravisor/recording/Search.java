@@ -1,7 +1,9 @@
 package dev.hydravisor.recording;
 
+import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
@@ -71,11 +73,10 @@ public final class Search {
 
     /** The log holds the same lines: where it has none that match, the screen need not be drawn again. */
     private static boolean mayMatch(Archive archive, Recording recording, Pattern pattern) throws IOException {
-        var log = archive.file(Archive.LOG);
-        if (recording.state() != Recording.State.ENDED || !Files.exists(log)) {
+        if (recording.state() != Recording.State.ENDED || !archive.has(Archive.LOG)) {
             return true;
         }
-        try (var lines = Files.newBufferedReader(log)) {
+        try (var lines = new BufferedReader(new InputStreamReader(archive.open(Archive.LOG), StandardCharsets.UTF_8))) {
             for (var line = lines.readLine(); line != null; line = lines.readLine()) {
                 if (pattern.matcher(line).find()) {
                     return true;

@@ -40,6 +40,7 @@ final class Svg {
     private long played;
     /** Since when there is on the screen what no screen taken shows; below 0 for nothing. */
     private long since;
+
     private int columns;
     private int lines;
 
@@ -134,8 +135,8 @@ final class Svg {
         attribute(svg, "font-weight", (look & Look.BOLD) == 0 ? null : "bold");
         attribute(svg, "opacity", (look & Look.DIM) == 0 ? null : ".6");
         attribute(svg, "font-style", (look & Look.ITALIC) == 0 ? null : "italic");
-        var line = ((look & Look.UNDERLINE) == 0 ? "" : "underline ")
-                + ((look & Look.STRUCK) == 0 ? "" : "line-through");
+        var line =
+                ((look & Look.UNDERLINE) == 0 ? "" : "underline ") + ((look & Look.STRUCK) == 0 ? "" : "line-through");
         attribute(svg, "text-decoration", line.isEmpty() ? null : line.strip());
         svg.append('>').append(escape(drawn)).append("</text>");
     }
@@ -163,7 +164,8 @@ final class Svg {
                 case '<' -> out.append("&lt;");
                 case '>' -> out.append("&gt;");
                 default -> {
-                    var allowed = c >= 0x20 && c < 0x7F || c > 0x9F && c < 0xD800 || c > 0xDFFF && (c & 0xFFFE) != 0xFFFE;
+                    var allowed =
+                            c >= 0x20 && c < 0x7F || c > 0x9F && c < 0xD800 || c > 0xDFFF && (c & 0xFFFE) != 0xFFFE;
                     out.appendCodePoint(allowed ? c : 0xFFFD);
                 }
             }
@@ -178,8 +180,8 @@ final class Svg {
         out.write("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%s\" height=\"%d\" viewBox=\"0 0 %1$s %2$d\">\n"
                 .formatted(number(width + 2 * MARGIN), height + 2 * MARGIN));
         out.write("<title>" + escape(title) + "</title>\n<style>\n");
-        out.write("#strip { font: 14px 'DejaVu Sans Mono', Menlo, Consolas, 'Noto Sans Mono CJK SC', monospace; fill: " + INK
-                + " }\ntext { white-space: pre }\n");
+        out.write("#strip { font: 14px 'DejaVu Sans Mono', Menlo, Consolas, 'Noto Sans Mono CJK SC', monospace; fill: "
+                + INK + " }\ntext { white-space: pre }\n");
         if (shots.size() > 1) {
             out.write("@keyframes play {\n");
             for (int i = 0; i < shots.size(); i++) {
@@ -190,8 +192,7 @@ final class Svg {
                         number(-i * width)));
             }
             out.write("}\n");
-            out.write(String.format(
-                    Locale.ROOT, "#strip { animation: play %.2fs step-end infinite }%n", total / 1e6));
+            out.write(String.format(Locale.ROOT, "#strip { animation: play %.2fs step-end infinite }%n", total / 1e6));
             // Who wants no motion sees how it ended.
             out.write("@media (prefers-reduced-motion: reduce) { #strip { animation: none; transform: translateX("
                     + number(-(shots.size() - 1) * width) + "px) } }\n");

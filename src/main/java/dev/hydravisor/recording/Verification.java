@@ -1,7 +1,9 @@
 package dev.hydravisor.recording;
 
 import dev.hydravisor.recorder.Chain;
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,6 +53,7 @@ final class Verification {
         var whole = new LinkedHashMap<String, Part>();
         var until = new HashMap<String, Long>();
         var ended = false;
+        var contents = new HashMap<String, Content>();
         for (var line : manifest.lines()) {
             var part = Part.parse(line);
             ended = line.endsWith(" end");
@@ -64,14 +68,15 @@ final class Verification {
             if (part.from() != from) {
                 problems.add(part.name() + " has a hole in its manifest at byte " + from);
             }
-            check(archive, part, problems);
+            check(contents.computeIfAbsent(part.name(), name -> new Content(archive, name)), part, problems);
             until.put(part.name(), part.to());
         }
         for (var part : whole.values()) {
             // Of one still open, the daemon may have died between writing it and saying so.
             if (ended || part.name().equals(Archive.META) && recording.end() == null) {
-                check(archive, part, problems);
-                if (Files.exists(archive.file(part.name())) && Files.size(archive.file(part.name())) > part.to()) {
+                var content = new Content(archive, part.name());
+                check(content, part, problems);
+                if (size(content, problems) > part.to()) {
                     problems.add(part.name() + " was changed: it is longer than it was");
                 }
             }
@@ -79,7 +84,7 @@ final class Verification {
         long sealed = 0;
         long unsealed = 0;
         for (var name : GROWING) {
-            var size = Files.exists(archive.file(name)) ? Files.size(archive.file(name)) : 0;
+            var size = size(contents.computeIfAbsent(name, n -> new Content(archive, n)), problems);
             var to = until.getOrDefault(name, 0L);
             sealed += to;
             unsealed += Math.max(0, size - to);
@@ -154,16 +159,97 @@ final class Verification {
         }
     }
 
-    private static void check(Archive archive, Part part, List<String> problems) throws IOException {
-        var file = archive.file(part.name());
-        if (!Files.exists(file)) {
+    /** A file's content, compressed or not, read once from its start to its end. */
+    private static final class Content {
+        private final Archive archive;
+        private final String name;
+        private @Nullable InputStream in;
+        private long at;
+
+        Content(Archive archive, String name) {
+            this.archive = archive;
+            this.name = name;
+        }
+
+        boolean exists() {
+            return archive.has(name);
+        }
+
+        /** The digest from here to there, or to the end before; null where there is no more. */
+        byte @Nullable [] digest(long from, long to) throws IOException {
+            var stream = in;
+            if (stream == null || from < at) {
+                close();
+                stream = archive.open(name);
+                in = stream;
+                at = 0;
+            }
+            at += skip(stream, from - at);
+            var digest = Chain.sha256();
+            var block = new byte[1 << 16];
+            while (at < to) {
+                var read = stream.read(block, 0, (int) Math.min(block.length, to - at));
+                if (read < 0) {
+                    return null;
+                }
+                digest.update(block, 0, read);
+                at += read;
+            }
+            return at == to ? digest.digest() : null;
+        }
+
+        /** How much there is in all. */
+        long size() throws IOException {
+            if (Files.exists(archive.file(name))) {
+                close();
+                return Files.size(archive.file(name));
+            }
+            digest(at, Long.MAX_VALUE);
+            close();
+            return at;
+        }
+
+        private static long skip(InputStream from, long count) throws IOException {
+            long skipped = 0;
+            for (long once; skipped < count && (once = from.skip(count - skipped)) > 0; ) {
+                skipped += once;
+            }
+            return skipped;
+        }
+
+        private void close() throws IOException {
+            if (in != null) {
+                in.close();
+                in = null;
+            }
+        }
+    }
+
+    private static void check(Content content, Part part, List<String> problems) throws IOException {
+        if (!content.exists()) {
             if (part.to() > 0) {
                 problems.add(part.name() + " was removed");
             }
-        } else if (Files.size(file) < part.to()) {
-            problems.add(part.name() + " was cut off: it has " + Files.size(file) + " bytes of " + part.to());
-        } else if (!Chain.hex(digest(file, part.from(), part.to())).equals(part.digest())) {
-            problems.add(part.name() + " was changed between byte " + part.from() + " and " + part.to());
+            return;
+        }
+        try {
+            var digest = content.digest(part.from(), part.to());
+            if (digest == null) {
+                problems.add(part.name() + " was cut off: it has " + content.size() + " bytes of " + part.to());
+            } else if (!Chain.hex(digest).equals(part.digest())) {
+                problems.add(part.name() + " was changed between byte " + part.from() + " and " + part.to());
+            }
+        } catch (ZipException | EOFException e) {
+            problems.add(part.name() + Archive.PACKED + " was changed: it cannot be decompressed");
+        }
+    }
+
+    private static long size(Content content, List<String> problems) throws IOException {
+        try {
+            return content.size();
+        } catch (ZipException | EOFException e) {
+            problems.add(content.name + Archive.PACKED + " was changed: it cannot be decompressed");
+            return 0;
         }
     }
 

@@ -491,7 +491,7 @@ public class WorkspaceService {
             var argv = new ArrayList<>(List.of(
                     "sh",
                     "-c",
-                    "tail -n 200 \"$0\"; printf '\\033[2m[until here from %s]\\033[0m\\n' \"$1\"; shift; exec \"$@\"",
+                    "gzip -dcf \"$0\" | tail -n 200; printf '\\033[2m[until here from %s]\\033[0m\\n' \"$1\"; shift; exec \"$@\"",
                     recordings.terminalLog(before).toString(),
                     before));
             argv.addAll(program.size() > 1 ? program : List.of("sh", "-c", "exec \"$0\"", program.getFirst()));

@@ -433,7 +433,9 @@ class RecordingIT {
                 };
                 </script>""".replace("PICTURE", Files.readString(picture)));
         // By itself it is XML.
-        javax.xml.parsers.DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(picture.toFile());
+        javax.xml.parsers.DocumentBuilderFactory.newInstance()
+                .newDocumentBuilder()
+                .parse(picture.toFile());
         var dom = dev.hydravisor.host.Processes.require(
                 java.time.Duration.ofSeconds(60),
                 List.of(
@@ -455,12 +457,18 @@ class RecordingIT {
         var shown = new ArrayList<String>(java.util.Collections.nCopies(8, ""));
         for (var run : Archive.JSON.readTree(json)) {
             var y = run.get(0).asInt();
-            var width = org.jline.utils.WCWidth.wcwidth('漢') * (int) shown.get(y).codePoints().filter(c -> c > 0x2E80).count();
+            var width = org.jline.utils.WCWidth.wcwidth('漢')
+                    * (int) shown.get(y).codePoints().filter(c -> c > 0x2E80).count();
             var columns = shown.get(y).length() + width / 2;
-            shown.set(y, shown.get(y) + " ".repeat(run.get(1).asInt() - columns) + run.get(2).asString());
+            shown.set(
+                    y,
+                    shown.get(y)
+                            + " ".repeat(run.get(1).asInt() - columns)
+                            + run.get(2).asString());
         }
         assertThat(shown.stream().map(String::stripTrailing)).as(dom).isEqualTo(screen);
-        assertThat(Files.readString(picture)).contains("fill=\"#0dbc79\">green<", "font-weight=\"bold\">bold<", "translate(1008)");
+        assertThat(Files.readString(picture))
+                .contains("fill=\"#0dbc79\">green<", "font-weight=\"bold\">bold<", "translate(1008)");
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.hydravisor.env.Guards;
 import dev.hydravisor.host.HydraHome;
 import dev.hydravisor.operation.ExitCode;
 import dev.hydravisor.operation.HydraException;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -17,8 +18,10 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -108,7 +111,7 @@ class RecordingServiceTest {
         var whole = "aé漢😀z".getBytes(StandardCharsets.UTF_8);
         for (int cut = 0; cut <= whole.length; cut++) {
             var recording = begin("cut" + cut);
-            print(recording, 10, java.util.Arrays.copyOf(whole, cut));
+            print(recording, 10, Arrays.copyOf(whole, cut));
             print(recording, 20, java.util.Arrays.copyOfRange(whole, cut, whole.length));
             var events = castEvents(recording, Format.CAST);
             assertThat(String.join(
@@ -500,5 +503,82 @@ class RecordingServiceTest {
                         .verify(recording.id())
                         .problems())
                 .containsExactly("its signature is of another manifest");
+    }
+
+    @Test
+    void aCompressedRecordingIsFoundPlayedExportedAndVerifiedAsBefore() throws Exception {
+        var recording = begin("web");
+        service.mark(recording.id(), "mark", "user", "look", Map.of());
+        for (int i = 0; i < 500; i++) {
+            print(recording, 1_000_000L * i, "line " + i + " of what repeats itself\r\n");
+        }
+        service.end(recording.id(), "closed");
+        var before = all(recording);
+        var folder = Path.of(recording.folder());
+        var size = sizeOf(folder);
+        var bytes = service.find(recording.id()).bytes();
+
+        assertThat(service.compressible(Duration.ofDays(1))).isEmpty();
+        assertThat(service.compressible(Duration.ofSeconds(-1000)))
+                .extracting(Recording::id)
+                .containsExactly(recording.id());
+        assertThat(service.compress(recording.id())).isPositive();
+        assertThat(service.compress(recording.id())).isZero();
+        assertThat(sizeOf(folder)).isLessThan(size / 2);
+        assertThat(folder.resolve("terminal.raw")).doesNotExist();
+        assertThat(all(recording)).isEqualTo(before);
+        assertThat(service.find(recording.id()).bytes()).isEqualTo(bytes);
+        assertThat(service.verify(recording.id()).problems()).isEmpty();
+        assertThat(service.verify(recording.id()).signed()).isEqualTo("this home");
+        assertThat(service.verifyLedger()).isEmpty();
+        var restarted = new RecordingService(new HydraHome(this.folder), Guards.in(new HydraHome(this.folder)));
+        restarted.start();
+        assertThat(restarted.verify(recording.id()).problems()).isEmpty();
+
+        // Any byte that is changed is found, in what is packed too.
+        for (var name : List.of("terminal.raw.gz", "terminal.idx.gz", "terminal.log.gz", "terminal.cast.gz")) {
+            var file = folder.resolve(name);
+            var whole = Files.readAllBytes(file);
+            for (var at : new int[] {4, whole.length / 2, whole.length - 1}) {
+                var changed = whole.clone();
+                changed[at] ^= 1;
+                Files.write(file, changed);
+                assertThat(service.verify(recording.id()).problems())
+                        .as(name + " at " + at)
+                        .isNotEmpty();
+            }
+            Files.write(file, Arrays.copyOf(whole, whole.length - 9));
+            assertThat(service.verify(recording.id()).problems()).as(name).isNotEmpty();
+            Files.delete(file);
+            assertThat(service.verify(recording.id()).problems()).as(name).isNotEmpty();
+            Files.write(file, whole);
+        }
+        assertThat(service.verify(recording.id()).problems()).isEmpty();
+        service.redact(recording.id());
+        assertThat(service.verify(recording.id()).problems()).isEmpty();
+        assertThat(Files.readString(folder.resolve("terminal.raw"))).contains("line 499");
+    }
+
+    /** All that can be read of a recording. */
+    private List<String> all(Recording recording) throws Exception {
+        var all = new ArrayList<String>();
+        for (var format : List.of(Format.CAST, Format.TXT, Format.JSONL, Format.ANSI)) {
+            var out = new StringWriter();
+            service.export(recording.id(), format, out);
+            all.add(out.toString());
+        }
+        var raw = new ByteArrayOutputStream();
+        service.exportRaw(recording.id(), raw);
+        all.add(raw.toString(StandardCharsets.UTF_8));
+        service.search(new Search.Query(Pattern.compile("line 49\\d"), null, null, null), h -> all.add(h.toString()));
+        all.add(service.redactions(recording.id()).toString());
+        assertThat(all).hasSizeGreaterThan(12);
+        return all;
+    }
+
+    private static long sizeOf(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            return files.mapToLong(f -> f.toFile().length()).sum();
+        }
     }
 }
