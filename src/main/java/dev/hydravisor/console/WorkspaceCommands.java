@@ -117,9 +117,10 @@ class WorkspaceCommands implements Commands {
                 HydraCommand.named("workspace share", "let somebody watch a workspace")
                         .argument("NAME", WHICH, names.workspaces())
                         .flag("read-only", "what the watcher types goes nowhere; the only way")
+                        .flag("recorded", "show the shell alone, as it is recorded: without its secrets")
                         .details(
-                                "Shows the shell as it is recorded, without its secrets, as it prints. Nothing leads back into it: keys"
-                                        + " but q, which leaves, do nothing.")
+                                "Shows all of its panes as they are. Nothing leads back into it: no key does anything but Ctrl-b d, which"
+                                        + " leaves (with --recorded: q).")
                         .example("hydra workspace share web --read-only")
                         .judged(in -> List.of(WorkspaceService.action("enter", name(in))))
                         .runs(this::share),
@@ -257,15 +258,18 @@ class WorkspaceCommands implements Commands {
         if (!in.flag("read-only")) {
             throw HydraException.usage("pass --read-only; who may type too opens it with `hydra workspace open`");
         }
-        var recording = workspaces.find(name).recording();
-        if (recording == null) {
-            throw HydraException.conflict(
-                    "`" + name + "` is not recorded, and a watcher sees what is recorded; `hydra recording" + " start "
-                            + name + "` begins that");
-        }
         if (!in.session().inIsTerminal() || !in.session().outIsTerminal()) {
             throw HydraException.usage("this shows the workspace on a terminal; `hydra workspace screen " + name
                     + "` prints what stands there");
+        }
+        if (!in.flag("recorded")) {
+            in.exit(in.session().run(workspaces.watchCommand(name)));
+            return;
+        }
+        var recording = workspaces.find(name).recording();
+        if (recording == null) {
+            throw HydraException.conflict("`" + name + "` is not recorded; `hydra recording start " + name
+                    + "` begins that, and without --recorded all of it is shown");
         }
         RecordingCommands.onTerminal(
                 in, recordings.find(recording), (out, keys) -> recordings.follow(recording, out, keys));

@@ -39,10 +39,33 @@ final class Vt {
         STRING_ESCAPE
     }
 
+    /** Where in a device control string it is: as tmux has it, once its body has begun nothing but {@code ESC \\} ends it. */
+    private enum Dcs {
+        START,
+        PARAMETERS,
+        INTERMEDIATES,
+        IGNORED,
+        BODY;
+
+        Dcs after(int c) {
+            if (this == BODY || this == IGNORED || c < 0x20 || c > 0x7E) {
+                return this;
+            }
+            if (c >= 0x40) {
+                return BODY;
+            }
+            if (c < 0x30) {
+                return INTERMEDIATES;
+            }
+            return this == INTERMEDIATES || c == ':' || this == PARAMETERS && c > ';' ? IGNORED : PARAMETERS;
+        }
+    }
+
     private final Handler handler;
     private final StringBuilder collected = new StringBuilder();
     private State state = State.GROUND;
     private char kind;
+    private Dcs dcs = Dcs.START;
 
     Vt(Handler handler) {
         this.handler = handler;
@@ -62,7 +85,8 @@ final class Vt {
     }
 
     private void take(int c) {
-        if (c == 0x18 || c == 0x1A) {
+        var body = kind == 'P' && dcs == Dcs.BODY && (state == State.STRING || state == State.STRING_ESCAPE);
+        if ((c == 0x18 || c == 0x1A) && !body) {
             state = State.GROUND;
             handler.control((char) c);
             return;
@@ -96,10 +120,15 @@ final class Vt {
                 } else if (c == 0x07 && kind == ']') {
                     endString();
                 } else {
+                    dcs = dcs.after(c);
                     collect(c);
                 }
             }
             case STRING_ESCAPE -> {
+                if (body && c != '\\') {
+                    state = State.STRING;
+                    return;
+                }
                 endString();
                 if (c != '\\') {
                     begin(State.ESCAPE);
@@ -120,6 +149,7 @@ final class Vt {
             begin(State.CSI);
         } else if (c < 0x7F && collected.isEmpty() && "]PX^_k".indexOf(c) >= 0) {
             kind = (char) c;
+            dcs = Dcs.START;
             begin(State.STRING);
         } else if (c < 0x7F) {
             state = State.GROUND;

@@ -171,12 +171,23 @@ public class WorkspaceService {
 
     /** The argv by which a client shows an open workspace on its own terminal. */
     public List<String> attachCommand(String instance) {
+        var session = requireSession(instance);
+        return guard.act(action("enter", instance), () -> tmux.attach(session));
+    }
+
+    /** As {@link #attachCommand}, to watch: what is typed there reaches nothing. */
+    public List<String> watchCommand(String instance) {
+        var session = requireSession(instance);
+        return guard.act(action("enter", instance), () -> tmux.watch(session));
+    }
+
+    private String requireSession(String instance) {
         var session = find(instance).session();
         if (session == null) {
             throw HydraException.notFound(
                     "`" + instance + "` has no open workspace; `hydra workspace open " + instance + "` opens it");
         }
-        return guard.act(action("enter", instance), () -> tmux.attach(session));
+        return session;
     }
 
     /** Arranges the panes of an open workspace; what runs in them goes on. */

@@ -56,6 +56,14 @@ class ReplayFilterTest {
     }
 
     @Test
+    void aDeviceControlStringEndsWhereTmuxEndsIt() {
+        assertThat(new Replay.Filter().pass("a\033P1$qm\030\033[31mno\033]0;x\007\033\\b"))
+                .isEqualTo("ab");
+        assertThat(new Replay.Filter().pass("a\033P1\030\033[31mb")).isEqualTo("a\030\033[31mb");
+        assertThat(new Replay.Filter().pass("a\033P1:q\033[31mb")).isEqualTo("a\033[31mb");
+    }
+
+    @Test
     void onlyWhatWasChangedIsUndone() {
         assertThat(new Replay.Filter().restore()).doesNotContain("1049", "]104");
         var filter = new Replay.Filter();

@@ -8,6 +8,7 @@ import dev.hydravisor.env.Tmux;
 import dev.hydravisor.host.HydraHome;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -52,10 +54,15 @@ class TrafficIT {
     }
 
     /** It ends by itself when there has been nothing to record for a while. */
-    private void startRecorder() throws IOException {
+    private void startRecorder() {
         if (started.isEmpty() || !started.getLast().isAlive()) {
-            started.add(
-                    new ProcessBuilder(service.recorderCommand()).inheritIO().start());
+            try {
+                started.add(new ProcessBuilder(service.recorderCommand())
+                        .inheritIO()
+                        .start());
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
     }
 
@@ -110,10 +117,10 @@ class TrafficIT {
                     }
                     printed += bytes.length;
                     var all = printed;
-                    startRecorder();
-                    Tmux.eventually(
-                            "all of " + all + " bytes recorded",
-                            () -> raw.toFile().length() >= all);
+                    Tmux.eventually("all of " + all + " bytes recorded", () -> {
+                        startRecorder(); // it may end the moment before
+                        return raw.toFile().length() >= all;
+                    });
                     if (random.nextInt(3) == 0) {
                         var newCols = 20 + random.nextInt(120);
                         var newRows = 6 + random.nextInt(40);
@@ -121,7 +128,9 @@ class TrafficIT {
                         service.resized(recording.id(), newCols, newRows);
                     }
                 }
-                replay(round, recording, pane);
+                replay(round, recording, pane, data -> data);
+                var filter = new Replay.Filter();
+                replay(round + 1000, recording, pane, filter::pass);
                 pane.kill();
             }
             service.end(recording.id(), "over");
@@ -130,7 +139,8 @@ class TrafficIT {
         }
     }
 
-    private void replay(int round, Recording recording, Tmux.Pane pane) throws Exception {
+    /** @param by what passes the output on: as it is, or as `recording replay` does */
+    private void replay(int round, Recording recording, Tmux.Pane pane, UnaryOperator<String> by) throws Exception {
         var taken = folder.resolve("taken" + round);
         var fresh = printer(
                 "fresh" + round,
@@ -141,7 +151,7 @@ class TrafficIT {
         var written = new long[1];
         Events.read(new Archive(Path.of(recording.folder())), (_, code, data) -> {
             if (code == 'o') {
-                var bytes = data.getBytes(StandardCharsets.UTF_8);
+                var bytes = by.apply(data).getBytes(StandardCharsets.UTF_8);
                 fresh.print(bytes);
                 written[0] += bytes.length;
             } else if (code == 'r') {

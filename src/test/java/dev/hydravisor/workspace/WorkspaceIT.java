@@ -527,6 +527,46 @@ class WorkspaceIT {
     }
 
     @Test
+    void aWatcherSeesAllPanesAndNoKeyOfHisReachesAnything() {
+        open("web");
+        attach("web", MODEL);
+        var outer = List.of("tmux", "-S", folder.resolve("outer").toString(), "-f", "/dev/null");
+        var start = new ArrayList<>(outer);
+        start.addAll(List.of("new-session", "-d", "-x", "200", "-y", "50", "--"));
+        start.addAll(workspaces().watchCommand("web"));
+        Processes.require(Duration.ofSeconds(5), start);
+        try {
+            await(() -> workspaces().find("web").attached() == 1);
+            type("web", "echo seen-$((1+1))");
+            // The dialog's pane too.
+            await(() -> shown(outer).contains("seen-2") && shown(outer).contains("--workspace"));
+            for (var keys : List.of(
+                    List.of("echo typed-by-a-watcher", "Enter"),
+                    List.of("C-b", ":", "respawn-pane -k", "Enter"),
+                    List.of("C-b", "x", "y"),
+                    List.of("C-b", "o", "echo typed-by-a-watcher", "Enter"),
+                    List.of("C-b", "C-b", "C-c", "C-d"))) {
+                var press = new ArrayList<>(outer);
+                press.add("send-keys");
+                press.addAll(keys);
+                Processes.require(Duration.ofSeconds(5), press);
+            }
+            type("web", "echo later-$((1+1))");
+            await(() -> shown(outer).contains("later-2"));
+            assertThat(panes()).hasSize(2).noneMatch(Pane::dead);
+            assertThat(panes()).allSatisfy(p -> assertThat(screen(p)).doesNotContain("typed-by"));
+            var leave = new ArrayList<>(outer);
+            leave.addAll(List.of("send-keys", "C-b", "d"));
+            Processes.require(Duration.ofSeconds(5), leave);
+            await(() -> workspaces().find("web").attached() == 0);
+        } finally {
+            var end = new ArrayList<>(outer);
+            end.add("kill-server");
+            Processes.run(Duration.ofSeconds(5), end);
+        }
+    }
+
+    @Test
     void aDeletedInstanceLeavesNoSessionAndNoRow() {
         var opened = open("web");
         attach("web", MODEL);

@@ -272,6 +272,13 @@ public class Tmux {
         return argv;
     }
 
+    /** As {@link #attach}, by a client whose keys reach nothing, but for the one that leaves, and whose size counts where nobody else looks. */
+    public List<String> watch(String session) {
+        var argv = new ArrayList<>(attach(session));
+        argv.addAll(List.of("-f", "read-only,ignore-size"));
+        return argv;
+    }
+
     /** A process that ends with 0 when something happened to a pane (or had since the last one ended), else with the server. */
     public Process waitForChange() throws IOException {
         return new ProcessBuilder(argv("wait-for", WAKE))
