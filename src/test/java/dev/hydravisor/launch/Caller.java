@@ -121,6 +121,12 @@ final class Caller implements Closeable {
         return next(m -> m.path("re").asString("").equals(id));
     }
 
+    /** Sends a message that is to be answered with {@code done}. */
+    void done(String fields) {
+        var answer = ask(fields);
+        assertThat(answer.get("type").stringValue()).as(answer.toString()).isEqualTo("done");
+    }
+
     /** Sends what need be no message, and returns the error it is answered with, as {@code code reason field}. */
     String error(String text) {
         sendRaw(text);

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -192,9 +193,18 @@ class LaunchIT {
             assertThat(caller.error("{\"id\":\"1\"," + launch("m", "mine", SLEEPER) + "}"))
                     .isEqualTo("409 name_taken name");
             // What happens to the one's is told to the one alone.
-            owner.send("\"type\":\"stop\",\"name\":\"cut\",\"force\":true,\"timeout_s\":1");
-            assertThat(owner.next("changed").get("name").stringValue()).isEqualTo("cut");
-            owner.ask("\"type\":\"delete\",\"name\":\"cut\"");
+            var stop = owner.send("\"type\":\"stop\",\"name\":\"cut\",\"force\":true,\"timeout_s\":1");
+            // The event and the answer come in either order.
+            var told = new TreeSet<String>();
+            while (told.size() < 2) {
+                var message = owner.next();
+                if (message.path("re").asString("").equals(stop)
+                        || message.path("name").asString("").equals("cut")) {
+                    told.add(message.get("type").stringValue());
+                }
+            }
+            assertThat(told).containsExactly("changed", "done");
+            owner.done("\"type\":\"delete\",\"name\":\"cut\"");
             caller.send("\"type\":\"ping\"");
             assertThat(caller.next().get("type").stringValue()).isEqualTo("pong");
         }
@@ -245,20 +255,14 @@ class LaunchIT {
             assertThat(caller.error("{\"id\":\"1\"," + launch("four", "four", SLEEPER) + "}"))
                     .isEqualTo("403 too_many_instances");
             for (var name : List.of("two", "three")) {
-                assertThat(caller.ask("\"type\":\"delete\",\"name\":\"" + name + "\",\"force\":true")
-                                .get("type")
-                                .stringValue())
-                        .isEqualTo("done");
+                caller.done("\"type\":\"delete\",\"name\":\"" + name + "\",\"force\":true");
             }
             caller.send(launch("four", "four", SLEEPER));
             caller.next("ready");
             assertThat(caller.error("{\"id\":\"1\",\"type\":\"delete\",\"name\":\"four\"}"))
                     .isEqualTo("409 conflict");
-            assertThat(caller.ask("\"type\":\"stop\",\"name\":\"four\",\"timeout_s\":0,\"force\":true")
-                            .get("type")
-                            .stringValue())
-                    .isEqualTo("done");
-            caller.ask("\"type\":\"delete\",\"name\":\"four\"");
+            caller.done("\"type\":\"stop\",\"name\":\"four\",\"timeout_s\":0,\"force\":true");
+            caller.done("\"type\":\"delete\",\"name\":\"four\"");
         }
     }
 
@@ -284,7 +288,7 @@ class LaunchIT {
                     .isEqualTo("409 not_running key");
             caller.send(launch("c", "c", SLEEPER));
             caller.next("ready");
-            caller.ask("\"type\":\"delete\",\"name\":\"c\",\"force\":true");
+            caller.done("\"type\":\"delete\",\"name\":\"c\",\"force\":true");
         }
         assertThat(hydra.ok("container", "list", "-o", "name")).isEqualTo("web\n");
     }
@@ -298,13 +302,13 @@ class LaunchIT {
             assertThat(ready.path("answer").asString("")).as(ready.toString()).isEqualTo("good morning");
             assertThat(ready.get("instance").get("model").stringValue()).isEqualTo("ollama:echo");
             assertThat(hydra.ok("workspace", "list", "-o", "name")).isEqualTo("talk\n");
-            caller.ask("\"type\":\"delete\",\"name\":\"talk\",\"force\":true");
+            caller.done("\"type\":\"delete\",\"name\":\"talk\",\"force\":true");
             caller.send(launch("n", "mute", SLEEPER + ",\"model\":\"ollama:none-such\",\"prompt\":\"hello?\""));
             ready = caller.next(m -> m.get("type").stringValue().matches("ready|failed"));
             assertThat(ready.get("answer_error").get("code").asInt())
                     .as(ready.toString())
                     .isEqualTo(404);
-            caller.ask("\"type\":\"delete\",\"name\":\"mute\",\"force\":true");
+            caller.done("\"type\":\"delete\",\"name\":\"mute\",\"force\":true");
         }
     }
 
@@ -412,7 +416,7 @@ class LaunchIT {
     @Order(11)
     void theExamplesOfTheDocumentationWork() throws IOException {
         try (var owner = Caller.open(url, ci)) {
-            owner.ask("\"type\":\"delete\",\"name\":\"web\",\"force\":true");
+            owner.done("\"type\":\"delete\",\"name\":\"web\",\"force\":true");
         }
         var text = Files.readString(java.nio.file.Path.of("docs/launch-api.md"));
         var blocks = java.util.regex.Pattern.compile("```json\n(.*?)```", java.util.regex.Pattern.DOTALL)

@@ -262,6 +262,10 @@ public class Containerd {
         if (text.contains("context deadline exceeded")) {
             return unavailable("it hangs", failure);
         }
+        // A call on a channel that closes under it ends as unknown, with a cause, which no answer of containerd's has.
+        if (status.getCause() instanceof IOException) {
+            return unavailable("it went away", failure);
+        }
         return switch (status.getCode()) {
             case UNAVAILABLE -> unavailable("it went away", failure);
             case DEADLINE_EXCEEDED -> unavailable("it hangs", failure);
