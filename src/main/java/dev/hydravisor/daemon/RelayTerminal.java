@@ -47,7 +47,7 @@ final class RelayTerminal extends AbstractTerminal {
         super("hydra", type, StandardCharsets.UTF_8, SignalHandler.SIG_DFL);
         this.size = size;
         this.input = input;
-        this.reader = NonBlocking.nonBlocking(getName(), input, encoding());
+        this.reader = new PatientReader(NonBlocking.nonBlocking(getName(), input, encoding()));
         this.output = output;
         this.writer = new PrintWriter(new OutputStreamWriter(output, encoding()));
         this.rawMode = rawMode;
