@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Pane implements Redactor.Sink {
     private static final int CONTEXT = 4096;
+    private static final long LOOK_NANOS = 5_000_000;
 
     /** Only one at a time writes a recording; the next waits until the last has read all. */
     private static final Map<String, ReentrantLock> LOCKS = new ConcurrentHashMap<>();
@@ -239,9 +240,15 @@ final class Pane implements Redactor.Sink {
     }
 
     private int startColumns = 80;
+    private long looked;
 
-    /** The terminal's width now; the daemon notes each change. */
+    /** The terminal's width now; the daemon notes each change, some milliseconds after it. */
     private int columns(int fallback) {
+        var now = System.nanoTime();
+        if (fallback == 0 && now - looked < LOOK_NANOS) {
+            return startColumns;
+        }
+        looked = now;
         var file = folder.resolve("resize.idx").toFile();
         var length = file.length();
         if (length == resizes && fallback == 0 || length == 0) {
