@@ -42,6 +42,7 @@ public final class Dialog {
     private static final int ATTEMPTS = 3;
     private static final Set<Finish> WHOLE = Set.of(Finish.COMPLETE, Finish.LENGTH);
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(30);
+    private static final Duration WINDOW_KNOWN = Duration.ofMinutes(1);
 
     /** Smaller than any model's context: a dialog below it is never trimmed, and nobody is asked. */
     private static final int SURELY_FITS = 1000;
@@ -68,6 +69,7 @@ public final class Dialog {
     private volatile @Nullable ModelInfo able;
     private final Set<ModelRef> toolless = ConcurrentHashMap.newKeySet();
     private volatile Usage usage = new Usage(0, 0, 0, Duration.ZERO, Duration.ZERO, 0, 0);
+    private volatile @Nullable Window window;
     private int leftOut;
 
     Dialog(Dialogs dialogs, Models models, String id, ModelRef model, Endpoint endpoint) {
@@ -468,12 +470,26 @@ public final class Dialog {
         return messages;
     }
 
+    /** Asked once a minute: the first token waits for it, and it changes only when the model is loaded anew. */
     private OptionalInt window(Models.Target target) {
         var wanted = target.parameters().context();
-        return wanted != null
-                ? OptionalInt.of(wanted)
-                : target.provider().window(endpoint, target.model().id());
+        if (wanted != null) {
+            return OptionalInt.of(wanted);
+        }
+        var known = window;
+        if (known == null
+                || !known.model().equals(target.model())
+                || System.nanoTime() - known.since() > WINDOW_KNOWN.toNanos()) {
+            known = new Window(
+                    target.model(),
+                    target.provider().window(endpoint, target.model().id()),
+                    System.nanoTime());
+            window = known;
+        }
+        return known.tokens();
     }
+
+    private record Window(ModelRef model, OptionalInt tokens, long since) {}
 
     /**
      * Each question with what tools did for it and the last answer it got, and at the end the one to be answered; those that got

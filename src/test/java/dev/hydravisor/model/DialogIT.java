@@ -477,6 +477,29 @@ class DialogIT {
     }
 
     @Test
+    void aDownloadIsStoppedByAnInterrupt() {
+        var stopped = new Operation.Listener() {
+            @Override
+            public void started(String stage) {}
+
+            @Override
+            public void progress(String stage, long bytes, long total, String unit) {
+                if (bytes > 0) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+
+            @Override
+            public void finished(String stage, Duration elapsed) {}
+        };
+        var ref = ModelRef.parse("ollama:fresh-stall");
+        assertThatThrownBy(() -> daemon.models().pull(new Operation(stopped), ref, at(ollama.url())))
+                .isInstanceOfSatisfying(
+                        HydraException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INTERRUPTED));
+        assertThat(Thread.interrupted()).isTrue();
+    }
+
+    @Test
     void theModelsAreListedWithWhatRunsElsewhereMarked() {
         say("load me");
         var listing = daemon.models().list(at(ollama.url()));

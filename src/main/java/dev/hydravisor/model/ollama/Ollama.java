@@ -158,6 +158,9 @@ final class Ollama implements Provider {
             } catch (ConnectException e) {
                 throw silent(base, e);
             } catch (IOException e) {
+                if (e.getCause() instanceof InterruptedException) {
+                    throw HydraException.interrupted();
+                }
                 throw HydraException.unavailable(
                         "the download of `" + id + "` broke off (" + line(String.valueOf(e.getMessage()))
                                 + "); pull it again, and it goes on",
