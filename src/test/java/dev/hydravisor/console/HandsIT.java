@@ -360,6 +360,18 @@ class HandsIT {
     }
 
     @Test
+    void aModelOfBedrockThatTakesNoToolsInStreamsUsesThemInWholeAnswers() {
+        chat("bedrock:tool-whole");
+        session.type("run_command echo from-$((40+2))\r");
+        assertThat(answer("y")).contains("bedrock:tool-whole wants to run_command:");
+        assertThat(expect(PROMPT))
+                .contains("run_command said: exit status 0", "from-42")
+                .doesNotContain("cannot use tools", "error: ");
+        ask("hello");
+        assertThat(expect(PROMPT)).contains("there is no tool call in: hello");
+    }
+
+    @Test
     void aModelOfBedrockThatRefusesToolsJustTalksAndIsToldInWordsWhatWasDoneBefore() {
         allowAll();
         chat("tool");

@@ -11,9 +11,13 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.zip.CRC32;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The answer to one ConverseStream, in AWS's event-stream framing: a frame and a chunk of its own for each event. */
+/**
+ * The answer to one ConverseStream, in AWS's event-stream framing: a frame and a chunk of its own for each event; or that to one Converse,
+ * the same events put together.
+ */
 final class BedrockReply extends Reply {
     private static final String EVENT_STREAM = "application/vnd.amazon.eventstream";
 
@@ -22,8 +26,15 @@ final class BedrockReply extends Reply {
     private boolean begun;
     private boolean called;
 
-    BedrockReply(LoopbackServer.Exchange exchange, long start, String model, Options options, int limit) {
+    /** What a Converse is answered with; null for a stream. */
+    private final ObjectNode whole;
+
+    private final StringBuilder arguments = new StringBuilder();
+
+    BedrockReply(
+            LoopbackServer.Exchange exchange, long start, String model, Options options, int limit, boolean stream) {
         super(exchange, start, Shape.CHAT, model, true, options, limit, Map.of());
+        whole = stream ? null : Wire.JSON.createObjectNode();
     }
 
     @Override
@@ -85,7 +96,11 @@ final class BedrockReply extends Reply {
                 .put("totalTokens", promptTokens + tokens);
         metadata.putObject("metrics").put("latencyMs", 1);
         event("metadata", metadata);
-        exchange.endStream();
+        if (whole == null) {
+            exchange.endStream();
+        } else {
+            exchange.send(200, "application/json", Map.of(), bytes(whole));
+        }
     }
 
     @Override
@@ -214,8 +229,40 @@ final class BedrockReply extends Reply {
     }
 
     private void event(String type, tools.jackson.databind.JsonNode payload) throws IOException {
+        if (whole != null) {
+            put(type, payload);
+            return;
+        }
         begin();
         exchange.chunk(frame(event(type), bytes(payload)));
+    }
+
+    private void put(String type, tools.jackson.databind.JsonNode payload) {
+        if (payload.has("contentBlockIndex")) {
+            ArrayNode content = whole.withObjectProperty("output")
+                    .withObjectProperty("message")
+                    .put("role", "assistant")
+                    .withArrayProperty("content");
+            ObjectNode at = content.size() > block ? (ObjectNode) content.get(block) : content.addObject();
+            if (type.equals("contentBlockStart")) {
+                at.setAll((ObjectNode) payload.path("start"));
+            } else if (payload.at("/delta/text").isString()) {
+                at.put("text", at.path("text").asString("") + payload.at("/delta/text").asString());
+            } else if (payload.at("/delta/toolUse/input").isString()) {
+                arguments.append(payload.at("/delta/toolUse/input").asString());
+            } else if (payload.at("/delta/reasoningContent/text").isString()) {
+                ObjectNode thought = at.withObjectProperty("reasoningContent").withObjectProperty("reasoningText");
+                thought.put(
+                        "text",
+                        thought.path("text").asString("")
+                                + payload.at("/delta/reasoningContent/text").asString());
+            } else if (type.equals("contentBlockStop") && at.has("toolUse")) {
+                at.withObjectProperty("toolUse").set("input", Wire.JSON.readTree(arguments.toString()));
+                arguments.setLength(0);
+            }
+        } else {
+            whole.setAll((ObjectNode) payload);
+        }
     }
 
     private static Map<String, String> event(String type) {

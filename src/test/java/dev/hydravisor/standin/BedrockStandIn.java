@@ -19,7 +19,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A program that speaks Amazon Bedrock's ConverseStream, and lists models, on the loopback address; every signature is verified. The
+ * A program that speaks Amazon Bedrock's ConverseStream and Converse, and lists models, on the loopback address; every signature is verified. The
  * scripted models of {@link Scripts} answer under their own names.
  *
  * <pre>
@@ -111,14 +111,18 @@ public final class BedrockStandIn {
                     .put("inferenceProfileId", "eu.echo")
                     .put("inferenceProfileArn", "arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.echo");
             answer(exchange, node);
-        } else if (exchange.method().equals("POST") && path.matches("/model/[^/]+/converse-stream")) {
-            converse(exchange, URLDecoder.decode(path.split("/")[2], StandardCharsets.UTF_8));
+        } else if (exchange.method().equals("POST") && path.matches("/model/[^/]+/converse(-stream)?")) {
+            converse(
+                    exchange,
+                    URLDecoder.decode(path.split("/")[2], StandardCharsets.UTF_8),
+                    path.endsWith("-stream"));
         } else {
             refuse(exchange, 404, "UnknownOperationException: there is no " + path);
         }
     }
 
-    private void converse(LoopbackServer.Exchange exchange, String id) throws IOException, InterruptedException {
+    private void converse(LoopbackServer.Exchange exchange, String id, boolean stream)
+            throws IOException, InterruptedException {
         long start = System.nanoTime();
         String name = id.replaceFirst("^eu\\.", "").split(":", 2)[0];
         String tag = id.contains(":") ? id.substring(id.indexOf(':') + 1) : "";
@@ -137,6 +141,10 @@ public final class BedrockStandIn {
         }
         if (body.has("toolConfig") && !scripts.rows().get(name).abilities().contains("tools")) {
             refuse(exchange, 400, "ValidationException: This model doesn't support tool use.");
+            return;
+        }
+        if (body.has("toolConfig") && stream && name.equals("tool-whole")) {
+            refuse(exchange, 400, "ValidationException: This model doesn't support tool use in streaming mode.");
             return;
         }
         Map<String, String> tools = new LinkedHashMap<>();
@@ -161,7 +169,8 @@ public final class BedrockStandIn {
                 start,
                 id,
                 chosen.getValue(),
-                body.path("inferenceConfig").path("maxTokens").asInt(0));
+                body.path("inferenceConfig").path("maxTokens").asInt(0),
+                stream);
         reply.read(messages.stream()
                 .mapToInt(message -> Wire.tokens(message.content()).size() + 4)
                 .sum());

@@ -22,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -69,6 +70,7 @@ final class Bedrock implements Provider {
     private final Map<Account, Client> clients = new ConcurrentHashMap<>();
     /** Of inference profiles that were listed. */
     private final Map<Placed, String> arns = new ConcurrentHashMap<>();
+    private final Set<String> toolsWhole = ConcurrentHashMap.newKeySet();
 
     private record Placed(String region, String id) {}
 
@@ -159,7 +161,7 @@ final class Bedrock implements Provider {
     @Override
     public ChatModel chat(Endpoint endpoint, String id, Parameters parameters) {
         credentials(endpoint);
-        return new BedrockChat(client(endpoint).runtime(), id, parameters);
+        return new BedrockChat(client(endpoint).runtime(), id, parameters, toolsWhole);
     }
 
     @Override

@@ -2,8 +2,10 @@ package dev.hydravisor.model.bedrock;
 
 import dev.hydravisor.model.Parameters;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -33,6 +35,8 @@ import software.amazon.awssdk.services.bedrockruntime.model.ContentBlockDeltaEve
 import software.amazon.awssdk.services.bedrockruntime.model.ContentBlockStartEvent;
 import software.amazon.awssdk.services.bedrockruntime.model.ContentBlockStopEvent;
 import software.amazon.awssdk.services.bedrockruntime.model.ConversationRole;
+import software.amazon.awssdk.services.bedrockruntime.model.ConverseRequest;
+import software.amazon.awssdk.services.bedrockruntime.model.ConverseResponse;
 import software.amazon.awssdk.services.bedrockruntime.model.ConverseStreamMetadataEvent;
 import software.amazon.awssdk.services.bedrockruntime.model.ConverseStreamOutput;
 import software.amazon.awssdk.services.bedrockruntime.model.ConverseStreamRequest;
@@ -40,25 +44,33 @@ import software.amazon.awssdk.services.bedrockruntime.model.ConverseStreamRespon
 import software.amazon.awssdk.services.bedrockruntime.model.InferenceConfiguration;
 import software.amazon.awssdk.services.bedrockruntime.model.MessageStopEvent;
 import software.amazon.awssdk.services.bedrockruntime.model.SystemContentBlock;
+import software.amazon.awssdk.services.bedrockruntime.model.TokenUsage;
 import software.amazon.awssdk.services.bedrockruntime.model.Tool;
 import software.amazon.awssdk.services.bedrockruntime.model.ToolInputSchema;
 import software.amazon.awssdk.services.bedrockruntime.model.ToolResultBlock;
 import software.amazon.awssdk.services.bedrockruntime.model.ToolResultContentBlock;
 import software.amazon.awssdk.services.bedrockruntime.model.ToolSpecification;
 import software.amazon.awssdk.services.bedrockruntime.model.ToolUseBlock;
+import software.amazon.awssdk.services.bedrockruntime.model.ValidationException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** One model of Bedrock's as Spring AI's chat model, by way of ConverseStream. */
+/**
+ * One model of Bedrock's as Spring AI's chat model, by way of ConverseStream; by way of Converse, whose answer comes whole, where a model
+ * uses tools in no other.
+ */
 final class BedrockChat implements ChatModel {
     private static final String EVENT_STREAM = "application/vnd.amazon.eventstream";
 
     private final BedrockRuntimeAsyncClient client;
     private final ToolCallingChatOptions options;
+    private final Set<String> toolsWhole;
 
-    BedrockChat(BedrockRuntimeAsyncClient client, String id, Parameters parameters) {
+    /** @param toolsWhole the models that are known to use tools in whole answers alone; this one is added when it says so */
+    BedrockChat(BedrockRuntimeAsyncClient client, String id, Parameters parameters, Set<String> toolsWhole) {
         this.client = client;
+        this.toolsWhole = toolsWhole;
         this.options = ToolCallingChatOptions.builder()
                 .model(id)
                 .temperature(parameters.temperature())
@@ -86,6 +98,39 @@ final class BedrockChat implements ChatModel {
     @Override
     public Flux<ChatResponse> stream(Prompt prompt) {
         return Flux.defer(() -> {
+            var request = request(prompt);
+            if (request.toolConfig() != null && toolsWhole.contains(options.getModel())) {
+                return whole(request);
+            }
+            return stream(request).onErrorResume(BedrockChat::refusesToolsInStreams, _ -> {
+                toolsWhole.add(options.getModel());
+                return whole(request);
+            });
+        });
+    }
+
+    private static boolean refusesToolsInStreams(Throwable failure) {
+        return failure instanceof ValidationException e && e.getMessage().contains("tool use in streaming mode");
+    }
+
+    private Flux<ChatResponse> whole(ConverseStreamRequest asked) {
+        return Flux.defer(() -> {
+            var request = client.converse(ConverseRequest.builder()
+                    .modelId(asked.modelId())
+                    .system(asked.system())
+                    .messages(asked.messages())
+                    .inferenceConfig(asked.inferenceConfig())
+                    .toolConfig(asked.toolConfig())
+                    .build());
+            return Mono.fromFuture(request)
+                    .flatMapIterable(Reader::pieces)
+                    .onErrorMap(CompletionException.class, e -> e.getCause() == null ? e : e.getCause())
+                    .doOnCancel(() -> request.cancel(true));
+        });
+    }
+
+    private Flux<ChatResponse> stream(ConverseStreamRequest asked) {
+        return Flux.defer(() -> {
             var events = new CompletableFuture<SdkPublisher<ConverseStreamOutput>>();
             var handler = ConverseStreamResponseHandler.builder()
                     .onResponse(response -> {
@@ -105,7 +150,7 @@ final class BedrockChat implements ChatModel {
                     .onError(events::completeExceptionally)
                     .build();
             var reader = new Reader();
-            var request = client.converseStream(request(prompt), handler);
+            var request = client.converseStream(asked, handler);
             request.whenComplete((_, failure) -> {
                 if (failure != null) {
                     events.completeExceptionally(failure);
@@ -250,12 +295,53 @@ final class BedrockChat implements ChatModel {
         return node.isNull() ? Document.fromNull() : Document.fromString(node.asString());
     }
 
+    private static Object plain(Document document) {
+        if (document.isMap()) {
+            var map = new LinkedHashMap<String, @Nullable Object>();
+            document.asMap().forEach((key, value) -> map.put(key, value.isNull() ? null : plain(value)));
+            return map;
+        }
+        if (document.isList()) {
+            var list = new ArrayList<@Nullable Object>();
+            document.asList().forEach(value -> list.add(value.isNull() ? null : plain(value)));
+            return list;
+        }
+        return document.isNumber()
+                ? document.asNumber().bigDecimalValue()
+                : document.isBoolean() ? document.asBoolean() : document.asString();
+    }
+
     /** Makes the events of one stream pieces of an answer. */
     private static final class Reader {
         private final StringBuilder arguments = new StringBuilder();
         private @Nullable String tool;
         private String toolId = "";
         private boolean stopped;
+
+        /** An answer that came whole. */
+        static List<ChatResponse> pieces(ConverseResponse response) {
+            var pieces = new ArrayList<ChatResponse>();
+            for (var block : response.output().message().content()) {
+                if (block.text() != null) {
+                    pieces.add(piece(block.text(), List.of(), ChatGenerationMetadata.NULL));
+                } else if (block.toolUse() != null) {
+                    var use = block.toolUse();
+                    var arguments = JsonMapper.shared().writeValueAsString(plain(use.input()));
+                    pieces.add(piece(
+                            "",
+                            List.of(new AssistantMessage.ToolCall(use.toolUseId(), "function", use.name(), arguments)),
+                            ChatGenerationMetadata.NULL));
+                } else if (block.reasoningContent() != null
+                        && block.reasoningContent().reasoningText() != null) {
+                    pieces.add(thought(block.reasoningContent().reasoningText().text()));
+                }
+            }
+            pieces.add(end(response.stopReasonAsString()));
+            if (response.usage() != null) {
+                pieces.add(usage(response.usage()));
+            }
+            return pieces;
+        }
 
         @Nullable
         ChatResponse take(ConverseStreamOutput event) {
@@ -275,12 +361,7 @@ final class BedrockChat implements ChatModel {
                     }
                     var thought = delta.delta().reasoningContent();
                     if (thought != null && thought.text() != null) {
-                        yield piece(
-                                "",
-                                List.of(),
-                                ChatGenerationMetadata.builder()
-                                        .metadata("thinking", thought.text())
-                                        .build());
+                        yield thought(thought.text());
                     }
                     yield delta.delta().text() == null
                             ? null
@@ -295,24 +376,10 @@ final class BedrockChat implements ChatModel {
                 }
                 case MessageStopEvent stop -> {
                     stopped = true;
-                    var reason = "max_tokens".equals(stop.stopReasonAsString()) ? "length" : "stop";
-                    yield piece(
-                            "",
-                            List.of(),
-                            ChatGenerationMetadata.builder()
-                                    .finishReason(reason)
-                                    .build());
+                    yield end(stop.stopReasonAsString());
                 }
                 case ConverseStreamMetadataEvent metadata
-                when metadata.usage() != null ->
-                    ChatResponse.builder()
-                            .generations(List.of())
-                            .metadata(ChatResponseMetadata.builder()
-                                    .usage(new DefaultUsage(
-                                            metadata.usage().inputTokens(),
-                                            metadata.usage().outputTokens()))
-                                    .build())
-                            .build();
+                when metadata.usage() != null -> usage(metadata.usage());
                 default -> null;
             };
         }
@@ -321,6 +388,30 @@ final class BedrockChat implements ChatModel {
             return stopped
                     ? Mono.empty()
                     : Mono.error(new BedrockProblem(BedrockProblem.Kind.CUT, "the stream ended early"));
+        }
+
+        private static ChatResponse thought(String text) {
+            return piece(
+                    "",
+                    List.of(),
+                    ChatGenerationMetadata.builder().metadata("thinking", text).build());
+        }
+
+        private static ChatResponse end(String reason) {
+            var finish = "max_tokens".equals(reason) ? "length" : "stop";
+            return piece(
+                    "",
+                    List.of(),
+                    ChatGenerationMetadata.builder().finishReason(finish).build());
+        }
+
+        private static ChatResponse usage(TokenUsage usage) {
+            return ChatResponse.builder()
+                    .generations(List.of())
+                    .metadata(ChatResponseMetadata.builder()
+                            .usage(new DefaultUsage(usage.inputTokens(), usage.outputTokens()))
+                            .build())
+                    .build();
         }
 
         private static ChatResponse piece(
