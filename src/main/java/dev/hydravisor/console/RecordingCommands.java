@@ -22,6 +22,7 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jline.terminal.Attributes;
+import org.jline.utils.NonBlockingReader;
 import org.jspecify.annotations.Nullable;
 import org.springframework.stereotype.Component;
 
@@ -379,15 +380,21 @@ class RecordingCommands implements Commands {
     /** Arrow keys are the letters that vi has for them. */
     private static int key(org.jline.terminal.Terminal terminal, long millis) throws IOException {
         var reader = terminal.reader();
-        var key = reader.read(Math.max(1, millis));
-        if (key == 27 && reader.read(50) == '[') {
-            return switch (reader.read(50)) {
+        var key = next(reader, Math.max(1, millis));
+        if (key == 27 && next(reader, 50) == '[') {
+            return switch (next(reader, 50)) {
                 case 'C' -> 'l';
                 case 'D' -> 'h';
                 default -> -1;
             };
         }
         return key;
+    }
+
+    /** A read waits however long it takes; a peek does not. */
+    private static int next(NonBlockingReader reader, long millis) throws IOException {
+        var next = reader.peek(millis);
+        return next < 0 ? next : reader.read();
     }
 
     private void export(Invocation in) throws IOException {

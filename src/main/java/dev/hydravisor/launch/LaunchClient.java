@@ -12,6 +12,7 @@ import java.net.UnknownHostException;
 import java.net.http.HttpClient;
 import java.net.http.WebSocket;
 import java.net.http.WebSocketHandshakeException;
+import java.nio.ByteBuffer;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
@@ -44,6 +45,11 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class LaunchClient implements AutoCloseable {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(10);
+    private static final Duration QUIET = Duration.ofSeconds(3);
+
+    /** What a ping is answered with. */
+    private static final Object ALIVE = new Object();
+
     private static final Duration LONGEST_PAUSE = Duration.ofSeconds(5);
     /** What may be sent again when the connection was cut before its answer came. */
     private static final Set<String> REPEATABLE = Set.of("launch", "list", "show", "subscribe", "ping");
@@ -112,7 +118,7 @@ public final class LaunchClient implements AutoCloseable {
      */
     public JsonNode send(ObjectNode message, Consumer<JsonNode> heard) {
         var type = message.get("type").asString();
-        var deadline = System.nanoTime() + patience.toNanos();
+        @Nullable Long deadline = null;
         var pause = Duration.ofMillis(200);
         try {
             while (true) {
@@ -126,14 +132,15 @@ public final class LaunchClient implements AutoCloseable {
                     while (true) {
                         var next = connection.next();
                         remember(message, type, next);
-                        deadline = System.nanoTime() + patience.toNanos();
+                        deadline = null;
                         heard.accept(next);
                         if (isLast(type, message.get("id").asString(), next)) {
                             return next;
                         }
                     }
                 } catch (Cut cut) {
-                    if (System.nanoTime() > deadline || (sent && !REPEATABLE.contains(type))) {
+                    deadline = deadline == null ? System.nanoTime() + patience.toNanos() : deadline;
+                    if (System.nanoTime() >= deadline || (sent && !REPEATABLE.contains(type))) {
                         throw HydraException.unavailable(
                                 "the connection to " + url.getHost() + " was cut (" + cut.getMessage() + ")"
                                         + (sent && !REPEATABLE.contains(type)
@@ -249,7 +256,18 @@ public final class LaunchClient implements AutoCloseable {
     /** An open connection, and what it heard: messages, and the reason of its end. */
     private record Connection(WebSocket socket, BlockingQueue<Object> heard) implements AutoCloseable {
         JsonNode next() throws InterruptedException, Cut {
-            var next = heard.take();
+            var next = heard.poll(QUIET.toMillis(), TimeUnit.MILLISECONDS);
+            for (var asked = false; next == null || next == ALIVE; ) {
+                // Not every end of a connection is told: one that is quiet is asked whether it lives.
+                if (next == null) {
+                    if (asked) {
+                        throw new Cut("it no longer answers");
+                    }
+                    socket.sendPing(ByteBuffer.allocate(0));
+                }
+                asked = next == null;
+                next = heard.poll(QUIET.toMillis(), TimeUnit.MILLISECONDS);
+            }
             if (next instanceof Cut cut) {
                 throw cut;
             }
@@ -282,6 +300,13 @@ public final class LaunchClient implements AutoCloseable {
                 heard.add(text.toString());
                 text.setLength(0);
             }
+            socket.request(1);
+            return null;
+        }
+
+        @Override
+        public @Nullable CompletionStage<?> onPong(WebSocket socket, ByteBuffer message) {
+            heard.add(ALIVE);
             socket.request(1);
             return null;
         }

@@ -312,9 +312,7 @@ public final class Replay {
         @Override
         public void control(char c) {
             // ENQ asks for an answer.
-            if (c != 0x05) {
-                passed.append(c);
-            }
+            passed.append(c == 0x05 ? NOTHING : c);
         }
 
         @Override
@@ -384,6 +382,8 @@ public final class Replay {
             if (kind == ']' && DRAWING_OSC.contains(number) && !asks(number, body)) {
                 colours |= !number.equals("8");
                 passed.append("\033]").append(body).append("\033\\");
+            } else {
+                passed.append(NOTHING);
             }
         }
 

@@ -9,12 +9,15 @@ import dev.hydravisor.standin.StandInProcess;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -378,6 +381,25 @@ class LaunchIT {
         assertThat(again.out()).isEqualTo("sent running\n");
         assertThat(again.err()).contains("accepted as sent, which is ready").doesNotContain(other);
 
+        // Cut off after the first stage that was told: it asks again, and hears the rest once.
+        try (var cutter = new Cutter(url.getPort())) {
+            var through = url.toString().replace(":" + url.getPort(), ":" + cutter.port());
+            var resumed = send("-", other, "{\"name\":\"torn\"," + SLEEPER + "}", "-o", "json", "--url", through);
+            assertThat(resumed.status()).as(resumed.err()).isZero();
+            assertThat(cutter.connections()).isEqualTo(2);
+            var events = resumed.out()
+                    .lines()
+                    .map(JsonMapper.shared()::readTree)
+                    .filter(m ->
+                            List.of("stage", "ready").contains(m.get("type").stringValue()))
+                    .map(m -> m.get("event").asLong())
+                    .toList();
+            assertThat(events).hasSizeGreaterThan(2).isSorted().doesNotHaveDuplicates();
+            assertThat(resumed.out().lines().toList().getLast()).contains("\"type\":\"ready\"");
+        }
+        assertThat(send("-", other, "{\"type\":\"delete\",\"name\":\"torn\",\"force\":true}")
+                        .status())
+                .isZero();
         assertThat(send("-", other, "{\"type\":\"list\"}").out()).isEqualTo("sent running\n");
         assertThat(send("-", other, "{\"type\":\"show\",\"name\":\"web\"}").status())
                 .isEqualTo(3);
@@ -399,16 +421,67 @@ class LaunchIT {
         assertThat(nowhere.err()).contains("HYDRA_TOKEN");
     }
 
+    /** A way to the endpoint whose first connection ends once a stage was told on it. */
+    private static final class Cutter implements AutoCloseable {
+        private final ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+        private final AtomicInteger connections = new AtomicInteger();
+
+        Cutter(int target) throws IOException {
+            Thread.ofVirtual().start(() -> {
+                try {
+                    while (true) {
+                        var client = server.accept();
+                        var first = connections.incrementAndGet() == 1;
+                        var endpoint = new Socket(InetAddress.getLoopbackAddress(), target);
+                        Thread.ofVirtual().start(() -> copy(client, endpoint, false));
+                        Thread.ofVirtual().start(() -> copy(endpoint, client, first));
+                    }
+                } catch (IOException e) {
+                    // Closed.
+                }
+            });
+        }
+
+        int port() {
+            return server.getLocalPort();
+        }
+
+        int connections() {
+            return connections.get();
+        }
+
+        private static void copy(Socket from, Socket to, boolean cut) {
+            try (from;
+                    to) {
+                var bytes = new byte[8192];
+                var told = new StringBuilder();
+                int read;
+                while (!(cut && told.indexOf("\"stage\"") >= 0)
+                        && (read = from.getInputStream().read(bytes)) >= 0) {
+                    to.getOutputStream().write(bytes, 0, read);
+                    told.append(new String(bytes, 0, read, StandardCharsets.ISO_8859_1));
+                }
+            } catch (IOException e) {
+                // The other side ended it.
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            server.close();
+        }
+    }
+
     /** Runs {@code launch send}; a third argument that is JSON goes to its standard input. */
     private static Hydra.Ended send(String file, String secret, String... more) throws IOException {
         var token = hydra.home().resolve("secret");
         Files.writeString(token, secret);
-        var argv = new ArrayList<>(List.of(
-                "launch", "send", file, "--url", url.toString(), "--token-file", token.toString(), "--retry", "5"));
-        var input = file.equals("-") ? more[0] : "";
-        if (!file.equals("-")) {
-            argv.addAll(List.of(more));
+        var argv = new ArrayList<>(List.of("launch", "send", file, "--token-file", token.toString(), "--retry", "5"));
+        if (!List.of(more).contains("--url")) {
+            argv.addAll(List.of("--url", url.toString()));
         }
+        var input = file.equals("-") ? more[0] : "";
+        argv.addAll(List.of(more).subList(file.equals("-") ? 1 : 0, more.length));
         return hydra.runWith(input, argv.toArray(String[]::new));
     }
 

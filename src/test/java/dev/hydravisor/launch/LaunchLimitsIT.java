@@ -10,7 +10,13 @@ import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyPairGenerator;
+import java.security.KeyStore;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -265,5 +271,58 @@ class LaunchLimitsIT {
                     .isEqualTo("port " + taken.getLocalPort()
                             + " of 127.0.0.1 is in use; end what listens there, or set `launch.port` to another");
         }
+    }
+
+    @Test
+    @Order(11)
+    void aGivenCertificateIsShownAndServesAndAKeyOfAnotherIsSaidSo() throws Exception {
+        hydra.ok("daemon", "stop");
+        var certificate = hydra.home().resolve("given.pem");
+        var key = hydra.home().resolve("given.key");
+        var made = KeyStore.getInstance(
+                hydra.home().resolve("keys/launch-self-signed.p12").toFile(), "hydravisor".toCharArray());
+        var alias = made.aliases().nextElement();
+        pem(certificate, "CERTIFICATE", made.getCertificate(alias).getEncoded());
+        pem(key, "PRIVATE KEY", made.getKey(alias, "hydravisor".toCharArray()).getEncoded());
+        Files.writeString(
+                hydra.home().resolve("config.yaml"),
+                "launch:\n  port: 0\n  tls:\n    certificate: %s\n    key: %s\n".formatted(certificate, key));
+        url = Caller.url(hydra);
+        assertThat(url.getScheme()).isEqualTo("wss");
+        var token = hydra.home().resolve("secret");
+        Files.writeString(token, Caller.token(hydra, "given"));
+        var sha256 = HexFormat.of()
+                .formatHex(MessageDigest.getInstance("SHA-256")
+                        .digest(made.getCertificate(alias).getEncoded()));
+        var pong = hydra.runWith(
+                "{\"type\":\"ping\"}",
+                "launch",
+                "send",
+                "-",
+                "--url",
+                url.toString(),
+                "--token-file",
+                token.toString(),
+                "--fingerprint",
+                sha256);
+        assertThat(pong.out()).as(pong.err()).isEqualTo("pong\n");
+
+        hydra.ok("daemon", "stop");
+        var stranger = KeyPairGenerator.getInstance("EC").generateKeyPair();
+        pem(key, "PRIVATE KEY", stranger.getPrivate().getEncoded());
+        var refused = hydra.run("launch", "enable");
+        assertThat(refused.status()).isEqualTo(2);
+        assertThat(refused.err())
+                .contains("the key is not the certificate's", "give a PEM certificate and its key")
+                .doesNotContain("Exception");
+        Files.delete(key);
+        assertThat(hydra.run("launch", "enable").err()).contains("given.key", "are to be PEM files");
+    }
+
+    private static void pem(Path file, String kind, byte[] der) throws IOException {
+        Files.writeString(
+                file,
+                "-----BEGIN " + kind + "-----\n" + Base64.getMimeEncoder().encodeToString(der) + "\n-----END " + kind
+                        + "-----\n");
     }
 }

@@ -247,7 +247,9 @@ final class BedrockReply extends Reply {
             if (type.equals("contentBlockStart")) {
                 at.setAll((ObjectNode) payload.path("start"));
             } else if (payload.at("/delta/text").isString()) {
-                at.put("text", at.path("text").asString("") + payload.at("/delta/text").asString());
+                at.put(
+                        "text",
+                        at.path("text").asString("") + payload.at("/delta/text").asString());
             } else if (payload.at("/delta/toolUse/input").isString()) {
                 arguments.append(payload.at("/delta/toolUse/input").asString());
             } else if (payload.at("/delta/reasoningContent/text").isString()) {

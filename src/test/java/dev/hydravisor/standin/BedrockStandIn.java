@@ -112,10 +112,7 @@ public final class BedrockStandIn {
                     .put("inferenceProfileArn", "arn:aws:bedrock:eu-central-1:111122223333:inference-profile/eu.echo");
             answer(exchange, node);
         } else if (exchange.method().equals("POST") && path.matches("/model/[^/]+/converse(-stream)?")) {
-            converse(
-                    exchange,
-                    URLDecoder.decode(path.split("/")[2], StandardCharsets.UTF_8),
-                    path.endsWith("-stream"));
+            converse(exchange, URLDecoder.decode(path.split("/")[2], StandardCharsets.UTF_8), path.endsWith("-stream"));
         } else {
             refuse(exchange, 404, "UnknownOperationException: there is no " + path);
         }

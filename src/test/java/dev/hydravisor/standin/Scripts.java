@@ -107,8 +107,10 @@ final class Scripts {
                 "calls of tools, one a line of the prompt (`NAME {json}` or `NAME text`), then their results",
                 (reply, asked) -> tool(reply, asked, false));
         row("tools-at-once", "the same, all calls in one message", (reply, asked) -> tool(reply, asked, true));
-        row("tool-whole", "as `tool`; of bedrock, a model without tools in streams", (reply, asked) ->
-                tool(reply, asked, false));
+        row(
+                "tool-whole",
+                "as `tool`; of bedrock, a model without tools in streams",
+                (reply, asked) -> tool(reply, asked, false));
         row("tool-again", "the first line's call again and again, without an end", (reply, asked) -> {
             List<Reply.Call> calls = calls(asked);
             if (calls.isEmpty()) {

@@ -15,6 +15,8 @@ import java.security.KeyFactory;
 import java.security.KeyStore;
 import java.security.MessageDigest;
 import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
 import java.security.cert.CertificateFactory;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
@@ -118,13 +120,11 @@ record Certificate(Path store, String password, String fingerprint) {
             if (chain.isEmpty()) {
                 throw HydraException.usage("`" + certificate + "` holds no certificate; give a PEM file");
             }
+            var own = key(key, chain.getFirst().getPublicKey().getAlgorithm());
+            requirePair(own, chain.getFirst().getPublicKey());
             var keys = KeyStore.getInstance("PKCS12");
             keys.load(null, null);
-            keys.setKeyEntry(
-                    ALIAS,
-                    key(key, chain.getFirst().getPublicKey().getAlgorithm()),
-                    PASSWORD.toCharArray(),
-                    chain.toArray(java.security.cert.Certificate[]::new));
+            keys.setKeyEntry(ALIAS, own, PASSWORD.toCharArray(), chain.toArray(java.security.cert.Certificate[]::new));
             try (var out = Files.newOutputStream(store)) {
                 keys.store(out, PASSWORD.toCharArray());
             }
@@ -135,6 +135,25 @@ record Certificate(Path store, String password, String fingerprint) {
         } catch (GeneralSecurityException | IllegalArgumentException e) {
             throw HydraException.usage("`launch.tls` is no certificate with its key: " + e.getMessage()
                     + "; give a PEM certificate and its key in PKCS#8 (`BEGIN PRIVATE KEY`)");
+        }
+    }
+
+    /** A key of another certificate would be taken, and every handshake fail. */
+    private static void requirePair(PrivateKey key, PublicKey certified) throws GeneralSecurityException {
+        var signature = Signature.getInstance(
+                switch (key.getAlgorithm()) {
+                    case "EC" -> "SHA256withECDSA";
+                    case "RSA" -> "SHA256withRSA";
+                    default -> key.getAlgorithm();
+                });
+        var words = ALIAS.getBytes(StandardCharsets.US_ASCII);
+        signature.initSign(key);
+        signature.update(words);
+        var signed = signature.sign();
+        signature.initVerify(certified);
+        signature.update(words);
+        if (!signature.verify(signed)) {
+            throw new GeneralSecurityException("the key is not the certificate's");
         }
     }
 

@@ -70,6 +70,7 @@ final class Bedrock implements Provider {
     private final Map<Account, Client> clients = new ConcurrentHashMap<>();
     /** Of inference profiles that were listed. */
     private final Map<Placed, String> arns = new ConcurrentHashMap<>();
+
     private final Set<String> toolsWhole = ConcurrentHashMap.newKeySet();
 
     private record Placed(String region, String id) {}

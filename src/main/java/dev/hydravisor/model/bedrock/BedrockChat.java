@@ -378,8 +378,7 @@ final class BedrockChat implements ChatModel {
                     stopped = true;
                     yield end(stop.stopReasonAsString());
                 }
-                case ConverseStreamMetadataEvent metadata
-                when metadata.usage() != null -> usage(metadata.usage());
+                case ConverseStreamMetadataEvent metadata when metadata.usage() != null -> usage(metadata.usage());
                 default -> null;
             };
         }
