@@ -110,7 +110,8 @@ final class BedrockChat implements ChatModel {
     }
 
     private static boolean refusesToolsInStreams(Throwable failure) {
-        return failure instanceof ValidationException e && e.getMessage().contains("tool use in streaming mode");
+        return failure instanceof ValidationException e
+                && String.valueOf(e.getMessage()).contains("tool use in streaming mode");
     }
 
     private Flux<ChatResponse> whole(ConverseStreamRequest asked) {
