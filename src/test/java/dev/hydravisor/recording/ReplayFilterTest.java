@@ -58,9 +58,16 @@ class ReplayFilterTest {
     @Test
     void aDeviceControlStringEndsWhereTmuxEndsIt() {
         assertThat(new Replay.Filter().pass("a\033P1$qm\030\033[31mno\033]0;x\007\033\\b"))
-                .isEqualTo("ab");
+                .isEqualTo("a\0b");
         assertThat(new Replay.Filter().pass("a\033P1\030\033[31mb")).isEqualTo("a\030\033[31mb");
-        assertThat(new Replay.Filter().pass("a\033P1:q\033[31mb")).isEqualTo("a\033[31mb");
+        assertThat(new Replay.Filter().pass("a\033P1:q\033[31mb")).isEqualTo("a\0\033[31mb");
+    }
+
+    @Test
+    void whatIsLeftOutPartsACharacterFromItsRepeat() {
+        for (var acting : List.of("\005", "\033[6n", "\033Z", "\033P+q544e\033\\", "\033]777;x\007")) {
+            assertThat(new Replay.Filter().pass("a" + acting + "\033[3b")).isEqualTo("a\0\033[3b");
+        }
     }
 
     @Test
