@@ -39,7 +39,7 @@ class ContainerCheck implements Check {
             // VMs do without it.
             findings.add(Finding.warning(
                     "containerd",
-                    e.text().split("; ", 2)[0],
+                    e.problem(),
                     Files.exists(Path.of(containerd.address()))
                             ? "see `journalctl -u containerd`; whoever runs hydra needs access to the socket"
                             : "install it with `bin/setup` and start it with `systemctl start containerd`"));

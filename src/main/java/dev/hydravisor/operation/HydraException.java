@@ -28,6 +28,17 @@ public class HydraException extends RuntimeException {
         return message == null ? exitCode.name().toLowerCase(java.util.Locale.ROOT) : message;
     }
 
+    /** The message as far as its first semicolon: what is wrong. */
+    public String problem() {
+        return text().split("; ", 2)[0];
+    }
+
+    /** The message behind its first semicolon: what to do about it; empty where it does not say. */
+    public String remedy() {
+        var parts = text().split("; ", 2);
+        return parts.length == 2 ? parts[1] : "";
+    }
+
     public static HydraException failed(String message) {
         return new HydraException(ExitCode.FAILED, message);
     }

@@ -23,7 +23,7 @@ class VmCheck implements Check {
         try {
             libvirt(findings);
         } catch (HydraException e) {
-            findings.add(Finding.error("libvirt", e.text().split("; ", 2)[0], "install and start it with `bin/setup`"));
+            findings.add(Finding.error("libvirt", e.problem(), "install and start it with `bin/setup`"));
         }
         program(findings, "qemu-img", "qemu-utils");
         program(findings, "virsh", "libvirt-clients");

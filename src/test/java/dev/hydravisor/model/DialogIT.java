@@ -314,8 +314,8 @@ class DialogIT {
         assertThatThrownBy(() -> dialog.retry(tokens::add)).hasMessageContaining("no question without a whole answer");
     }
 
-    @Test
-    void aSecondQuestionWaitsUntilTheFirstIsAnswered() throws Exception {
+    /** Who has asked what nobody answers, until interrupted. */
+    private Thread askedInVain() {
         dialog = open(dialog.id(), "hang");
         var asking = Thread.ofVirtual().start(() -> {
             try {
@@ -325,6 +325,12 @@ class DialogIT {
             }
         });
         await().until(() -> dialog.history().size() == 1);
+        return asking;
+    }
+
+    @Test
+    void aSecondQuestionWaitsUntilTheFirstIsAnswered() throws Exception {
+        var asking = askedInVain();
         var notices = new CopyOnWriteArrayList<String>();
         var second = new FutureTask<>(() -> open(dialog.id(), "echo").say("me too", new Dialog.Listener() {
             @Override
@@ -347,15 +353,7 @@ class DialogIT {
 
     @Test
     void aQuestionThatWaitsCanBeTakenBack() throws Exception {
-        dialog = open(dialog.id(), "hang");
-        var asking = Thread.ofVirtual().start(() -> {
-            try {
-                dialog.say("hello", tokens::add);
-            } catch (HydraException e) {
-                // as it is told to
-            }
-        });
-        await().until(() -> dialog.history().size() == 1);
+        var asking = askedInVain();
         Thread.currentThread().interrupt();
         assertThatThrownBy(() -> open(dialog.id(), "echo").say("me too", tokens::add))
                 .isInstanceOfSatisfying(

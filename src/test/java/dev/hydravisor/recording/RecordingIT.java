@@ -369,18 +369,7 @@ class RecordingIT {
         waitUntilRecorded(recording);
         var page = folder.resolve("web.html");
         service.export(recording.id(), Format.HTML, page, false);
-        var dom = dev.hydravisor.host.Processes.require(
-                java.time.Duration.ofSeconds(60),
-                List.of(
-                        "chromium",
-                        "--headless",
-                        "--no-sandbox",
-                        "--disable-gpu",
-                        "--user-data-dir=" + folder.resolve("chromium"),
-                        "--host-resolver-rules=MAP * ~NOTFOUND",
-                        "--virtual-time-budget=5000",
-                        "--dump-dom",
-                        page.toUri().toString()));
+        var dom = dom(page);
         var shown = java.util.regex.Pattern.compile(
                         "<span class=\"ap-line\"[^>]*>(.*?)</span>(?=<span class=\"ap-line\"|</pre>)")
                 .matcher(dom)
@@ -436,19 +425,7 @@ class RecordingIT {
         javax.xml.parsers.DocumentBuilderFactory.newInstance()
                 .newDocumentBuilder()
                 .parse(picture.toFile());
-        var dom = dev.hydravisor.host.Processes.require(
-                java.time.Duration.ofSeconds(60),
-                List.of(
-                        "chromium",
-                        "--headless",
-                        "--no-sandbox",
-                        "--disable-gpu",
-                        "--allow-file-access-from-files",
-                        "--user-data-dir=" + folder.resolve("chromium"),
-                        "--host-resolver-rules=MAP * ~NOTFOUND",
-                        "--virtual-time-budget=5000",
-                        "--dump-dom",
-                        page.toUri().toString()));
+        var dom = dom(page);
         var json = dom.substring(dom.indexOf("<pre id=\"out\">") + 14, dom.indexOf("</pre>"))
                 .replace("&lt;", "<")
                 .replace("&gt;", ">")
@@ -511,5 +488,21 @@ class RecordingIT {
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }
+    }
+
+    /** A page as it is once its scripts have run, in a browser without a network. */
+    private String dom(Path page) {
+        return dev.hydravisor.host.Processes.require(
+                java.time.Duration.ofSeconds(60),
+                List.of(
+                        "chromium",
+                        "--headless",
+                        "--no-sandbox",
+                        "--disable-gpu",
+                        "--user-data-dir=" + folder.resolve("chromium"),
+                        "--host-resolver-rules=MAP * ~NOTFOUND",
+                        "--virtual-time-budget=5000",
+                        "--dump-dom",
+                        page.toUri().toString()));
     }
 }

@@ -38,9 +38,8 @@ final class BedrockCheck implements Check {
             access = bedrock.access(endpoint) + ": ";
             return Finding.ok(SUBJECT, access + bedrock.models(endpoint).size() + " models");
         } catch (HydraException e) {
-            var parts = e.text().split("; ", 2);
             return Finding.warning(
-                    SUBJECT, access + parts[0], parts.length == 2 ? parts[1] : "see `hydra provider test`");
+                    SUBJECT, access + e.problem(), e.remedy().isEmpty() ? "see `hydra provider test`" : e.remedy());
         }
     }
 }
